@@ -1,0 +1,59 @@
+"""Connections to PostgreSQL: opened after fork, closed at exit, the same everywhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from dbrag.errors import Transient
+from dbrag.settings import Settings
+
+Connection = psycopg.Connection[TupleRow]
+Pool = ConnectionPool[Connection]
+
+# A door waits this long for a free connection before it says 503, in seconds.
+POOL_TIMEOUT_S = 5.0
+CONNECT_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "application_name": "dbrag",
+    # A peer that is gone without a goodbye is noticed after 30 s and not after two hours.
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
+def open_pool(settings: Settings, size: int) -> Pool:
+    """A pool of at most `size` connections; it does not wait for the server to be there."""
+    return ConnectionPool(
+        settings.database_url.get_secret_value(),
+        connection_class=psycopg.Connection[TupleRow],
+        kwargs=CONNECT_OPTIONS,
+        min_size=1,
+        max_size=size,
+        timeout=POOL_TIMEOUT_S,
+        check=ConnectionPool.check_connection,
+        open=True,
+    )
+
+
+@contextmanager
+def connect(settings: Settings, *, autocommit: bool = False) -> Iterator[Connection]:
+    """One connection outside any pool; commits at the end, or rolls back on an error.
+
+    Raises: Transient where the server cannot be reached.
+    """
+    try:
+        connection = psycopg.connect(
+            settings.database_url.get_secret_value(), autocommit=autocommit, **CONNECT_OPTIONS
+        )
+    except psycopg.OperationalError as exc:
+        raise Transient(
+            f"PostgreSQL cannot be reached: {exc}. Check DATABASE_URL.", code="database_unavailable"
+        ) from exc
+    with connection:
+        yield connection

@@ -1,0 +1,1 @@
+"""Collections and documents: accepted, extracted, split, made live."""

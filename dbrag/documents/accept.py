@@ -1,0 +1,79 @@
+"""Accepting documents: one transaction that writes the job, its items and what was submitted, or nothing of it."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.documents.model import Collection, Refusal, Submission
+from dbrag.jobs import jobs
+from dbrag.jobs.model import Job, Kind, Queue
+
+SQL = beside(__file__)
+
+
+def accept(
+    conn: Connection, collection: Collection, kind: Kind, queue: Queue, items: Sequence[Submission | Refusal]
+) -> Job:
+    """The job that will do these items, whose external ids are all different.
+
+    The caller commits (that is the moment of acceptance) and then pokes the publisher. A refused item is a failed item
+    of the job; a document that exists gets a new version, which replaces the live one when it is complete.
+    """
+    job_id = jobs.create_with_items(
+        conn, collection.tenant_id, kind, queue, collection.id, [(item.external_id, _error(item)) for item in items]
+    )
+    accepted = [(index, item) for index, item in enumerate(items) if isinstance(item, Submission)]
+    if accepted:
+        versions = _insert_versions(conn, collection, job_id, accepted)
+        for index, item in accepted:
+            if item.content is not None:
+                _insert_blob(conn, collection, versions[index], item)
+    return jobs.get(conn, collection.tenant_id, job_id)
+
+
+def _error(item: Submission | Refusal) -> dict[str, str] | None:
+    return {"code": item.code, "detail": item.detail} if isinstance(item, Refusal) else None
+
+
+def _insert_versions(
+    conn: Connection, collection: Collection, job_id: object, accepted: Sequence[tuple[int, Submission]]
+) -> dict[int, int]:
+    tenant_id = collection.tenant_id
+    upserted = conn.execute(
+        SQL.upsert_documents,
+        {
+            "tenant_id": tenant_id,
+            "collection_id": collection.id,
+            "external_ids": [item.external_id for _, item in accepted],
+        },
+    ).fetchall()
+    documents = {external_id: (document_id, version) for external_id, document_id, version in upserted}
+    inserted = conn.execute(
+        SQL.insert_versions,
+        {
+            "tenant_id": tenant_id,
+            "job_id": job_id,
+            "document_ids": [documents[item.external_id][0] for _, item in accepted],
+            "versions": [documents[item.external_id][1] for _, item in accepted],
+            "indexes": [index for index, _ in accepted],
+            "titles": [item.title for _, item in accepted],
+            "metadata": [orjson.dumps(item.metadata).decode() for _, item in accepted],
+            "texts": [item.text for _, item in accepted],
+        },
+    ).fetchall()
+    return {index: version_id for index, version_id in inserted}
+
+
+def _insert_blob(conn: Connection, collection: Collection, version_id: int, item: Submission) -> None:
+    conn.execute(
+        SQL.insert_blob,
+        {
+            "version_id": version_id,
+            "tenant_id": collection.tenant_id,
+            "media_type": item.media_type,
+            "filename": item.filename,
+            "content": item.content,
+        },
+    )

@@ -1,0 +1,77 @@
+"""One attempt at a job: however it goes wrong, the job is tried again later or ends with the reason."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from dbrag.documents import endings
+from dbrag.errors import DbragError, Permanent, Transient
+from dbrag.jobs import claims, jobs
+from dbrag.jobs.claims import ClaimLost
+from dbrag.jobs.model import Claim, Status
+from dbrag.runtime import Runtime
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class AttemptFailed(Exception):
+    """Tells the door that the attempt failed; `error` says why and whether the job is tried again.
+
+    The job's row is written already.
+    """
+
+    def __init__(self, error: DbragError, *, tried_again: bool) -> None:
+        super().__init__(error.detail)
+        self.error = error
+        self.tried_again = tried_again
+
+
+@contextmanager
+def attempt(runtime: Runtime, claim: Claim) -> Iterator[None]:
+    """Runs the work of a claimed job.
+
+    A claim that was lost in between is nobody's fault: the work is left to whoever has it now. A defect of ours fails
+    the job at once, since trying again would fail the same way.
+
+    Raises: AttemptFailed.
+    """
+    try:
+        yield
+    except ClaimLost:
+        log.info("claim lost: the job was cancelled, or another worker has it", job_id=str(claim.id))
+    except DbragError as exc:
+        _conclude(runtime, claim, exc, exc)
+    except (psycopg.OperationalError, PoolTimeout) as exc:
+        _conclude(runtime, claim, Transient(f"the database failed: {exc}", code="database_unavailable"), exc)
+    except Exception as exc:
+        _conclude(runtime, claim, Permanent(f"a defect of dbrag: {exc!r}; see the log", code="internal"), exc)
+
+
+def _conclude(runtime: Runtime, claim: Claim, error: DbragError, cause: Exception) -> None:
+    try:
+        with runtime.pool.connection() as conn:
+            claims.renew(conn, claim, runtime.settings)
+            tried_again = claims.retry_later(conn, claim, error, runtime.settings)
+    except ClaimLost:
+        log.info("claim lost before its failure was written", job_id=str(claim.id), error=error.detail)
+        return
+    if not tried_again:
+        with runtime.pool.connection() as conn:
+            endings.fail(conn, claim.id, error)
+    raise AttemptFailed(error, tried_again=tried_again) from cause
+
+
+def report(runtime: Runtime, claim: Claim) -> dict[str, object]:
+    """How the job stands after this attempt, for whoever looks at the task (Flower, logs).
+
+    Raises: AttemptFailed where the job has ended as failed, so that the task does not look like a success.
+    """
+    with runtime.pool.connection() as conn:
+        job = jobs.get(conn, claim.tenant_id, claim.id)
+    if job.status is Status.FAILED:
+        error = job.error or {}
+        raise AttemptFailed(Permanent(str(error.get("detail")), code=error.get("code")), tried_again=False)
+    return {"status": job.status.value, "completed": job.completed, "failed": job.failed, "total": job.total}

@@ -1,0 +1,164 @@
+"""Storing a block of split documents: one transaction, after which every chunk has a vector or waits for one."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.documents import versions
+from dbrag.documents.model import Collection
+from dbrag.documents.prepare import Chunk, Prepared, Source
+from dbrag.jobs import claims
+from dbrag.jobs.model import Claim
+from dbrag.jobs.settle import settle
+from dbrag.settings import Settings
+from dbrag.vectors import segments
+
+SQL = beside(__file__)
+
+CHUNK_TYPES = ("int8", "uuid", "int8", "int8", "int4", "int4", "int4", "int4", "bytea", "text", "int8")
+PENDING_TYPES = ("int8", "uuid", "int8", "uuid", "int8", "text", "int4", "int2", "int4")
+
+
+class Placed(NamedTuple):
+    """A chunk with its id, and the live chunk whose place and vector it takes over (None: it needs a vector)."""
+
+    id: int
+    version_id: int
+    position: int
+    chunk: Chunk
+    kept_chunk_id: int | None
+
+
+class Waiting(NamedTuple):
+    """A chunk that needs a vector."""
+
+    version_id: int
+    chunk_id: int
+    tokens: int
+
+
+def next_block(conn: Connection, claim: Claim, *, max_items: int, max_bytes: int) -> list[Source]:
+    """The next items of the job that have not been split, in their order."""
+    rows = conn.execute(SQL.next_block, {"job_id": claim.id, "max_items": max_items, "max_bytes": max_bytes})
+    return [Source._make(row) for row in rows]
+
+
+def store(
+    conn: Connection,
+    claim: Claim,
+    collection: Collection,
+    prepared: Sequence[Prepared],
+    failures: Mapping[int, dict[str, Any]],
+    settings: Settings,
+) -> bool:
+    """Writes the chunks, makes versions live that need no new vector, ends items that failed (errors by version id).
+
+    Returns whether chunks wait for vectors. Raises: ClaimLost; the transaction must then be rolled back.
+    """
+    all_ids = [*(one.source.version_id for one in prepared), *failures]
+    versions.lock(conn, all_ids)
+    still = versions.waiting(conn, all_ids)
+    split_before = {row[0] for row in conn.execute(SQL.split_versions, {"version_ids": all_ids})}
+    fresh = [one for one in prepared if one.source.version_id in still - split_before]
+    placed = _place(conn, collection, fresh)
+    _copy_chunks(conn, collection, placed)
+    _store_texts(conn, fresh)
+    waiting = [Waiting(p.version_id, p.id, p.chunk.tokens) for p in placed if p.kept_chunk_id is None]
+    if split_before:  # a retry: what has its vector from the earlier attempt is not embedded again
+        waiting += map(Waiting._make, segments.missing(conn, collection.generation_id, sorted(split_before & still)))
+    _copy_pending(conn, claim, collection, waiting)
+    claims.renew(
+        conn,
+        claim,
+        settings,
+        prepared=len(all_ids),
+        chunks=max(len(placed), len(waiting)),
+        chunks_done=max(0, len(placed) - len(waiting)),
+    )
+    conn.execute(
+        SQL.mark_embedding, {"job_id": claim.id, "indexes": [one.source.item_index for one in prepared]}
+    )
+    needy = {chunk.version_id for chunk in waiting}
+    settle(
+        conn,
+        versions.complete(conn, [one.source.version_id for one in prepared if one.source.version_id not in needy])
+        + versions.fail(conn, failures),
+    )
+    return bool(waiting)
+
+
+def _place(conn: Connection, collection: Collection, fresh: Sequence[Prepared]) -> list[Placed]:
+    """Gives chunks their ids, pairing each with an unchanged one of the live version, the first with the first."""
+    live: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
+    for document_id, hash_, chunk_id in conn.execute(
+        SQL.live_chunks,
+        {
+            "document_ids": [one.source.document_id for one in fresh],
+            "generation_id": collection.generation_id,
+        },
+    ):
+        live[document_id, bytes(hash_)].append(chunk_id)
+    count = sum(len(one.chunks) for one in fresh)
+    ids = iter([row[0] for row in conn.execute(SQL.chunk_ids, {"n": count})])
+    placed: list[Placed] = []
+    for one in fresh:
+        for position, chunk in enumerate(one.chunks):
+            unchanged = live[one.source.document_id, chunk.hash]
+            kept = unchanged.pop(0) if unchanged else None
+            placed.append(Placed(next(ids), one.source.version_id, position, chunk, kept))
+    return placed
+
+
+def _copy_chunks(conn: Connection, collection: Collection, placed: Sequence[Placed]) -> None:
+    with conn.cursor() as cursor, cursor.copy(SQL.copy_chunks) as copy:
+        copy.set_types(CHUNK_TYPES)
+        for id_, version_id, position, chunk, kept in placed:
+            copy.write_row(
+                (
+                    id_,
+                    collection.tenant_id,
+                    collection.generation_id,
+                    version_id,
+                    position,
+                    chunk.start,
+                    chunk.end,
+                    chunk.tokens,
+                    chunk.hash,
+                    chunk.text,
+                    kept,
+                )
+            )
+
+
+def _copy_pending(conn: Connection, claim: Claim, collection: Collection, waiting: Sequence[Waiting]) -> None:
+    with conn.cursor() as cursor, cursor.copy(SQL.copy_pending) as copy:
+        copy.set_types(PENDING_TYPES)
+        for version_id, chunk_id, tokens in waiting:
+            copy.write_row(
+                (
+                    chunk_id,
+                    claim.tenant_id,
+                    version_id,
+                    claim.id,
+                    collection.generation_id,
+                    collection.model,
+                    collection.dimensions,
+                    claim.queue.rank,
+                    tokens,
+                )
+            )
+
+
+def _store_texts(conn: Connection, fresh: Sequence[Prepared]) -> None:
+    extracted = [one for one in fresh if one.extracted]
+    if extracted:
+        conn.execute(
+            SQL.set_texts,
+            {
+                "ids": [one.source.version_id for one in extracted],
+                "texts": [one.text for one in extracted],
+                "titles": [one.title for one in extracted],
+            },
+        )

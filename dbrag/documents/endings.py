@@ -1,0 +1,35 @@
+"""Jobs that end before their work is done: failed for good, or cancelled."""
+
+from uuid import UUID
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.documents import versions
+from dbrag.errors import DbragError
+from dbrag.jobs.model import ItemStatus
+from dbrag.jobs.settle import settle_all
+
+SQL = beside(__file__)
+
+
+def fail(conn: Connection, job_id: UUID, error: DbragError) -> None:
+    """Fails what is left of a job; its versions are kept for a retry."""
+    reason = {"code": error.code, "detail": error.detail}
+    waiting, _ = _lock_waiting(conn, job_id)
+    versions.fail(conn, dict.fromkeys(waiting, reason))
+    settle_all(conn, job_id, ItemStatus.FAILED, reason)
+
+
+def cancel(conn: Connection, job_id: UUID) -> None:
+    """Ends a job that is being cancelled: nothing of what was not live yet remains."""
+    waiting, document_ids = _lock_waiting(conn, job_id)
+    versions.drop(conn, waiting)
+    conn.execute(SQL.delete_bare_documents, {"ids": document_ids})
+    settle_all(conn, job_id, ItemStatus.CANCELLED)
+
+
+def _lock_waiting(conn: Connection, job_id: UUID) -> tuple[list[int], list[int]]:
+    """The job's versions that wait, and their documents, which are locked."""
+    ids = [row[0] for row in conn.execute(SQL.waiting_versions_of_job, {"job_id": job_id})]
+    document_ids = versions.lock(conn, ids)
+    return list(versions.waiting(conn, ids)), document_ids

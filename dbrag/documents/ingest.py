@@ -1,0 +1,79 @@
+"""The work of `ingest_document` and `batch_embed`: splits a job's items, block by block, until they wait for vectors."""
+
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from dbrag.documents import blocks, collections, prepare
+from dbrag.documents.attempt import attempt, report
+from dbrag.documents.model import Collection
+from dbrag.errors import Permanent
+from dbrag.jobs import claims
+from dbrag.jobs.model import Claim, Kind
+from dbrag.runtime import Runtime
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+# A block is written in one transaction: large enough to make round trips cheap, small enough for a worker's memory.
+BLOCK_ITEMS = 256
+BLOCK_BYTES = 8 * 1024 * 1024
+# A task that has worked for this share of its lease hands the job back, so that one extraction more still fits in it.
+SLICE = 0.25
+
+
+def ingest(runtime: Runtime, job_id: UUID) -> dict[str, object]:
+    """Works on the job until it is split or the slice of time is over; does nothing where it is not to be claimed.
+
+    Returns how the job stands. Raises: AttemptFailed.
+    """
+    with runtime.pool.connection() as conn:
+        claim = claims.take(conn, job_id, runtime.settings)
+    if claim is None:
+        log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
+        return {"claimed": False}
+    with attempt(runtime, claim):
+        _split_all(runtime, claim)
+    return report(runtime, claim)
+
+
+def _split_all(runtime: Runtime, claim: Claim) -> None:
+    deadline = monotonic() + SLICE * runtime.settings.lease_s
+    with runtime.pool.connection() as conn:
+        collection = collections.by_id(conn, claim.collection_id) if claim.collection_id else None
+    if collection is None:
+        raise Permanent("its collection has been deleted", code="collection_deleted")
+    while monotonic() < deadline:
+        if not _split_block(runtime, claim, collection, deadline):
+            with runtime.pool.connection() as conn:
+                claims.release(conn, claim)
+            return
+    with runtime.pool.connection() as conn:
+        claims.hand_back(conn, claim)
+    runtime.publisher.poke()
+
+
+def _split_block(runtime: Runtime, claim: Claim, collection: Collection, deadline: float) -> bool:
+    """Takes the next items through to the pending table; False where there are none left."""
+    with runtime.pool.connection() as conn:
+        sources = blocks.next_block(conn, claim, max_items=BLOCK_ITEMS, max_bytes=BLOCK_BYTES)
+    splitter = (
+        prepare.whole_texts(runtime.settings.model_max_tokens(collection.model))
+        if claim.kind is Kind.BATCH_EMBED
+        else prepare.documents(collection.chunking)
+    )
+    prepared: list[prepare.Prepared] = []
+    failures: dict[int, dict[str, Any]] = {}
+    for source in sources:
+        try:
+            prepared.append(prepare.prepare(source, runtime.extractor, splitter))
+        except Permanent as exc:
+            failures[source.version_id] = {"code": exc.code, "detail": exc.detail}
+        if monotonic() > deadline:
+            break
+    if sources:
+        with runtime.pool.connection() as conn:
+            waits = blocks.store(conn, claim, collection, prepared, failures, runtime.settings)
+        if waits:
+            runtime.wake(claim.queue)
+    return bool(sources)

@@ -1,0 +1,88 @@
+"""From what was submitted to chunks, without the database: extract, split, hash."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dbrag.documents.extract import Extractor
+from dbrag.documents.model import Chunking
+from dbrag.documents.split import Span, split
+from dbrag.documents.tokens import count_tokens
+from dbrag.embedding.pack import estimate_tokens
+from dbrag.embedding.texts import text_hash
+from dbrag.errors import Permanent
+
+Splitter = Callable[[str, bool], list[Span]]
+
+
+class Source(NamedTuple):
+    """A version as it was submitted: `text`, or a file's `content`."""
+
+    version_id: int
+    document_id: int
+    item_index: int
+    text: str | None
+    title: str | None
+    media_type: str | None
+    filename: str | None
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """`start` and `end` are character offsets; `tokens` is what the text weighs in a request; `hash` its SHA-256."""
+
+    start: int
+    end: int
+    tokens: int
+    hash: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A version that is split; `extracted` says that its text came out of a file and is to be stored."""
+
+    source: Source
+    text: str
+    title: str | None
+    extracted: bool
+    chunks: list[Chunk]
+
+
+def prepare(source: Source, extractor: Extractor, splitter: Splitter) -> Prepared:
+    """Raises: Permanent where the file cannot be read or there is nothing in it."""
+    markdown = False
+    text, title, extracted = source.text, source.title, False
+    if text is None:
+        result = extractor.extract(source.content or b"", source.media_type, source.filename)
+        text, title, markdown, extracted = result.text, title or result.title, result.markdown, True
+    chunks = [_chunk(text, span) for span in splitter(text, markdown)]
+    if not chunks:
+        raise Permanent("there is no text in it", code="no_text")
+    return Prepared(source, text, title, extracted, chunks)
+
+
+def documents(chunking: Chunking) -> Splitter:
+    """Splits documents by their collection's policy."""
+    return lambda text, markdown: split(text, chunking.max_tokens, chunking.overlap_tokens, markdown=markdown)
+
+
+def whole_texts(max_tokens: int) -> Splitter:
+    """Takes ready-made texts as they are: one chunk each, or an error where the model cannot take them."""
+
+    def one_chunk(text: str, markdown: bool) -> list[Span]:
+        tokens = count_tokens(text)
+        if tokens > max_tokens:
+            raise Permanent(
+                f"the text has {tokens} tokens and the model takes {max_tokens}: send it as a document to have it split",
+                code="text_too_long",
+            )
+        return [Span(0, len(text), tokens)]
+
+    return one_chunk
+
+
+def _chunk(text: str, span: Span) -> Chunk:
+    part = text[span.start : span.end]
+    return Chunk(span.start, span.end, estimate_tokens(part, span.tokens), text_hash(part), part)

@@ -1,0 +1,230 @@
+-- name: insert_collection
+-- A name is taken while its collection is not deleted.
+INSERT INTO collections (tenant_id, name, max_tokens, overlap_tokens)
+VALUES (%(tenant_id)s, %(name)s, %(max_tokens)s, %(overlap_tokens)s)
+ON CONFLICT (tenant_id, name) WHERE deleted_at IS NULL DO NOTHING RETURNING id
+
+-- name: insert_generation
+-- The collection's vectors; a worker makes their table when the first one comes.
+INSERT INTO generations (tenant_id, collection_id, model, dimensions, storage)
+VALUES (%(tenant_id)s, %(collection_id)s, %(model)s, %(dimensions)s, %(storage)s)
+
+-- name: select_collections
+-- By name behind `after`; one name, or all.
+SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, c.max_tokens, c.overlap_tokens,
+       g.id AS generation_id, c.created_at
+FROM collections c JOIN generations g ON g.collection_id = c.id
+WHERE c.tenant_id = %(tenant_id)s AND c.deleted_at IS NULL
+  AND (%(name)s::text IS NULL OR c.name = %(name)s) AND c.name > coalesce(%(after)s, '')
+ORDER BY c.name LIMIT %(limit)s
+
+-- name: select_collection
+-- By id, for workers; None where it has been deleted.
+SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, c.max_tokens, c.overlap_tokens,
+       g.id AS generation_id, c.created_at
+FROM collections c JOIN generations g ON g.collection_id = c.id
+WHERE c.id = %(id)s AND c.deleted_at IS NULL
+
+-- name: update_chunking
+-- Holds for what is ingested from now on.
+UPDATE collections SET max_tokens = %(max_tokens)s, overlap_tokens = %(overlap_tokens)s WHERE id = %(id)s
+
+-- name: delete_collection
+-- Gives the name free and hides all; dbrag/documents/purge.py removes the rows.
+UPDATE collections SET deleted_at = now() WHERE id = %(id)s AND deleted_at IS NULL
+
+-- name: upsert_documents
+-- The order of versions is the order in which this takes the rows' locks, which is the order of acceptance.
+INSERT INTO documents (tenant_id, collection_id, external_id)
+SELECT %(tenant_id)s, %(collection_id)s, external_id
+FROM unnest(%(external_ids)s::text[]) AS external_id ORDER BY external_id COLLATE "C"
+ON CONFLICT (collection_id, external_id) DO UPDATE SET last_version = documents.last_version + 1
+RETURNING external_id, id, last_version
+
+-- name: insert_versions
+-- What was submitted, as new versions of their documents.
+INSERT INTO document_versions (tenant_id, document_id, version, job_id, item_index, title, metadata, text)
+SELECT %(tenant_id)s, s.document_id, s.version, %(job_id)s, s.item_index, s.title, s.metadata::jsonb, s.text
+FROM unnest(%(document_ids)s::bigint[], %(versions)s::int[], %(indexes)s::int[], %(titles)s::text[],
+            %(metadata)s::text[], %(texts)s::text[]) AS s (document_id, version, item_index, title, metadata, text)
+RETURNING item_index, id
+
+-- name: insert_blob
+-- A file's bytes, until its document is replaced or deleted.
+INSERT INTO blobs (version_id, tenant_id, media_type, filename, content)
+VALUES (%(version_id)s, %(tenant_id)s, %(media_type)s, %(filename)s, %(content)s)
+
+-- name: select_document
+-- The live version of a document, else its newest.
+SELECT d.external_id, CASE v.status WHEN 'waiting' THEN 'processing' ELSE v.status END AS status, v.version, v.title,
+       v.metadata, v.text, (SELECT count(*) FROM chunks WHERE version_id = v.id) AS chunks, v.job_id, d.created_at,
+       d.updated_at
+FROM documents d JOIN document_versions v ON v.document_id = d.id
+WHERE d.collection_id = %(collection_id)s AND d.external_id = %(external_id)s
+ORDER BY v.status = 'live' DESC, v.version DESC LIMIT 1
+
+-- name: lock_document
+-- Before a document is deleted.
+SELECT id FROM documents WHERE collection_id = %(collection_id)s AND external_id = %(external_id)s FOR UPDATE
+
+-- name: versions_of_document
+-- All of them, with the items that wait for them.
+SELECT id, job_id, item_index, status FROM document_versions WHERE document_id = %(document_id)s
+
+-- name: delete_bare_documents
+-- Documents that were accepted once, and never had a version that stayed.
+DELETE FROM documents d WHERE id = ANY(%(ids)s)
+  AND NOT EXISTS (SELECT FROM document_versions v WHERE v.document_id = d.id)
+
+-- name: delete_documents
+-- Their versions and blobs go with them; their chunks have gone before.
+DELETE FROM documents WHERE id = ANY(%(ids)s)
+
+-- name: next_block
+-- Items of a job that nobody has split yet, as many as fit in `max_bytes` (one at least).
+WITH candidates AS (
+    SELECT v.id, v.item_index, octet_length(v.text) AS text_bytes,
+           (SELECT octet_length(content) FROM blobs b WHERE b.version_id = v.id) AS blob_bytes
+    FROM job_items i JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
+    WHERE i.job_id = %(job_id)s AND i.status = 'queued' AND v.status = 'waiting'
+    ORDER BY i.index LIMIT %(max_items)s
+), sized AS (
+    SELECT id, sum(coalesce(text_bytes, blob_bytes, 0)) OVER (ORDER BY item_index) AS bytes_so_far,
+           row_number() OVER (ORDER BY item_index) AS place
+    FROM candidates
+)
+SELECT v.id, v.document_id, v.item_index, v.text, v.title, b.media_type, b.filename, b.content
+FROM sized s JOIN document_versions v ON v.id = s.id LEFT JOIN blobs b ON b.version_id = v.id
+WHERE s.place = 1 OR s.bytes_so_far <= %(max_bytes)s
+ORDER BY v.item_index
+
+-- name: lock_documents
+-- Everybody who changes several documents locks them in this order, the order of upsert_documents.
+SELECT id FROM documents WHERE id = ANY(%(ids)s) ORDER BY collection_id, external_id FOR UPDATE
+
+-- name: lock_documents_of_versions
+-- The same, for whoever knows the versions.
+SELECT id FROM documents WHERE id IN (SELECT document_id FROM document_versions WHERE id = ANY(%(version_ids)s))
+ORDER BY collection_id, external_id FOR UPDATE
+
+-- name: ready_versions
+-- Which of these versions have every vector, and whether a newer one is live already. Read under the documents' locks:
+-- two transactions that each bring a part of a version must see each other's.
+SELECT v.id, v.document_id, v.job_id, v.item_index, v.paid,
+       EXISTS (SELECT FROM document_versions l WHERE l.document_id = v.document_id AND l.status = 'live'
+               AND l.version > v.version) AS overtaken
+FROM document_versions v
+WHERE v.id = ANY(%(version_ids)s) AND v.status = 'waiting'
+  AND NOT EXISTS (SELECT FROM pending p WHERE p.version_id = v.id)
+ORDER BY v.document_id, v.version
+
+-- name: waiting_versions
+-- Which of these versions still wait. Read under the documents' locks.
+SELECT id, job_id, item_index FROM document_versions WHERE id = ANY(%(version_ids)s) AND status = 'waiting'
+
+-- name: split_versions
+-- Which of these versions were split in an earlier attempt.
+SELECT DISTINCT version_id FROM chunks WHERE version_id = ANY(%(version_ids)s)
+
+-- name: mark_paid
+-- Some of their texts were sent to the provider.
+UPDATE document_versions SET paid = true WHERE id = ANY(%(version_ids)s) AND NOT paid
+
+-- name: live_chunks
+-- What the live versions of these documents consist of, so that unchanged chunks keep their vectors.
+SELECT v.document_id, c.hash, c.id FROM document_versions v JOIN chunks c ON c.version_id = v.id
+WHERE v.document_id = ANY(%(document_ids)s) AND v.status = 'live' AND c.generation_id = %(generation_id)s
+ORDER BY c.version_id, c.position
+
+-- name: chunk_ids
+-- Numbers for new chunks.
+SELECT nextval(pg_get_serial_sequence('chunks', 'id')) FROM generate_series(1, %(n)s)
+
+-- name: set_texts
+-- Extracted text, which the chunks' offsets count in.
+UPDATE document_versions v SET text = e.text, title = coalesce(v.title, e.title)
+FROM unnest(%(ids)s::bigint[], %(texts)s::text[], %(titles)s::text[]) AS e (id, text, title) WHERE v.id = e.id
+
+-- name: mark_embedding
+-- Split, and waiting for vectors.
+UPDATE job_items SET status = 'embedding' WHERE job_id = %(job_id)s AND index = ANY(%(indexes)s) AND status = 'queued'
+
+-- name: mark_failed
+-- Kept for a retry, until a newer version of the document is live.
+UPDATE document_versions SET status = 'failed' WHERE id = ANY(%(version_ids)s) AND status = 'waiting'
+
+-- name: waiting_versions_of_job
+-- What a job that ends early leaves behind.
+SELECT id FROM document_versions WHERE job_id = %(job_id)s AND status = 'waiting'
+
+-- name: older_versions
+-- What goes when these versions go live: the live ones before them, and whatever they overtake.
+SELECT o.id, o.job_id, o.item_index, o.status
+FROM document_versions v JOIN document_versions o ON o.document_id = v.document_id AND o.version < v.version
+WHERE v.id = ANY(%(version_ids)s)
+
+-- name: go_live
+-- From the commit on, searches see these versions and no others of their documents.
+WITH live AS (
+    UPDATE document_versions SET status = 'live' WHERE id = ANY(%(version_ids)s) RETURNING document_id
+)
+UPDATE documents d SET updated_at = now() FROM live WHERE d.id = live.document_id
+
+-- name: hand_over_chunks
+-- Chunks of versions that go are taken over, vector and all, by the oldest version that keeps them.
+WITH heirs AS (
+    SELECT DISTINCT ON (h.kept_chunk_id) h.id, h.kept_chunk_id, h.version_id, h.position, h.start_offset, h.end_offset
+    FROM chunks gone JOIN chunks h ON h.kept_chunk_id = gone.id
+    WHERE gone.version_id = ANY(%(version_ids)s) AND h.version_id <> ALL(%(version_ids)s)
+    ORDER BY h.kept_chunk_id, h.version_id
+), kept AS (
+    UPDATE chunks c SET version_id = h.version_id, position = h.position, start_offset = h.start_offset,
+           end_offset = h.end_offset
+    FROM heirs h WHERE c.id = h.kept_chunk_id
+)
+DELETE FROM chunks c USING heirs h WHERE c.id = h.id
+
+-- name: delete_chunks
+-- The rest of them goes; its vectors go with the ids returned.
+DELETE FROM chunks WHERE version_id = ANY(%(version_ids)s) RETURNING generation_id, id, kept_chunk_id IS NULL
+
+-- name: delete_pending
+-- Texts that nobody needs a vector of any more; claimed ones are dropped by their claimant.
+DELETE FROM pending WHERE version_id = ANY(%(version_ids)s) AND claim_id IS NULL
+
+-- name: delete_versions
+DELETE FROM document_versions WHERE id = ANY(%(version_ids)s)
+
+-- name: copy_chunks
+COPY chunks (id, tenant_id, generation_id, version_id, position, start_offset, end_offset, tokens, hash, text,
+             kept_chunk_id)
+FROM STDIN (FORMAT binary)
+
+-- name: copy_pending
+COPY pending (chunk_id, tenant_id, version_id, job_id, generation_id, model, dimensions, queue_rank, tokens)
+FROM STDIN (FORMAT binary)
+
+-- name: next_deleted
+-- A deleted collection whose jobs are all over; the row is locked against a second purge.
+SELECT c.id, g.id FROM collections c JOIN generations g ON g.collection_id = c.id
+WHERE c.deleted_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM jobs j WHERE j.collection_id = c.id AND j.finished_at IS NULL)
+ORDER BY c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
+
+-- name: documents_to_purge
+SELECT id FROM documents WHERE collection_id = %(collection_id)s
+ORDER BY collection_id, external_id LIMIT %(limit)s FOR UPDATE
+
+-- name: delete_chunks_of_documents
+DELETE FROM chunks WHERE version_id IN (SELECT id FROM document_versions WHERE document_id = ANY(%(ids)s))
+
+-- name: delete_pending_of_documents
+DELETE FROM pending WHERE claim_id IS NULL
+  AND version_id IN (SELECT id FROM document_versions WHERE document_id = ANY(%(ids)s))
+
+-- name: drop_generation_table
+DROP TABLE IF EXISTS {table}
+
+-- name: delete_collection_row
+-- Generations and segments go with it.
+DELETE FROM collections WHERE id = %(id)s

@@ -1,0 +1,94 @@
+"""How versions of documents go live, fail or go away; every function here runs under the documents' locks.
+
+A waiting version refers to the chunks it keeps from the live one by `kept_chunk_id`. When the live version goes, each
+such chunk moves, with its vector, to the oldest version that keeps it, so that nothing is embedded or indexed twice.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import namedtuple_row
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.jobs.model import ItemStatus
+from dbrag.jobs.settle import Outcome
+from dbrag.vectors import segments
+
+SQL = beside(__file__)
+
+
+class Ready(NamedTuple):
+    """A version with all its vectors, and whether a newer one is live already."""
+
+    id: int
+    document_id: int
+    job_id: UUID
+    item_index: int
+    paid: bool
+    overtaken: bool
+
+
+def lock(conn: Connection, version_ids: Sequence[int]) -> list[int]:
+    """Locks the documents of these versions, in the order that everybody keeps, and returns their ids."""
+    return [row[0] for row in conn.execute(SQL.lock_documents_of_versions, {"version_ids": list(version_ids)})]
+
+
+def waiting(conn: Connection, version_ids: Iterable[int]) -> set[int]:
+    """Those of the versions that still wait; the others were overtaken, cancelled, deleted or have failed."""
+    return {row[0] for row in conn.execute(SQL.waiting_versions, {"version_ids": list(version_ids)})}
+
+
+def mark_paid(conn: Connection, version_ids: Iterable[int]) -> None:
+    """Remembers that some text of these versions was sent to the provider."""
+    conn.execute(SQL.mark_paid, {"version_ids": list(version_ids)})
+
+
+def complete(conn: Connection, version_ids: Iterable[int]) -> list[Outcome]:
+    """Makes those of the versions live that have every vector; tells how their items ended.
+
+    Only the newest version of a document goes live; one that was overtaken is dropped, and its item is skipped.
+    """
+    rows = conn.execute(SQL.ready_versions, {"version_ids": list(version_ids)}).fetchall()
+    ready = [Ready._make(row) for row in rows]
+    overtaken = [version for version in ready if version.overtaken]
+    newest = [list(group)[-1] for _, group in groupby(_without(ready, overtaken), lambda v: v.document_id)]
+    ids = [version.id for version in newest]
+    older = conn.cursor(row_factory=namedtuple_row).execute(SQL.older_versions, {"version_ids": ids}).fetchall()
+    drop(conn, [version.id for version in [*overtaken, *older]])
+    conn.execute(SQL.go_live, {"version_ids": ids})
+    skipped = [*overtaken, *(version for version in older if version.status == "waiting")]
+    return [
+        *(Outcome(v.job_id, v.item_index, ItemStatus.COMPLETED, cached=not v.paid) for v in newest),
+        *(Outcome(v.job_id, v.item_index, ItemStatus.SKIPPED) for v in skipped),
+    ]
+
+
+def fail(conn: Connection, errors: Mapping[int, dict[str, Any]]) -> list[Outcome]:
+    """Ends waiting versions with an error each; what is live stays live. They are kept for a retry."""
+    ids = list(errors)
+    items = conn.execute(SQL.waiting_versions, {"version_ids": ids}).fetchall()
+    conn.execute(SQL.mark_failed, {"version_ids": ids})
+    conn.execute(SQL.delete_pending, {"version_ids": ids})
+    return [Outcome(job_id, index, ItemStatus.FAILED, errors[id_]) for id_, job_id, index in items]
+
+
+def drop(conn: Connection, version_ids: Sequence[int]) -> None:
+    """Removes versions with their chunks and vectors, but for the chunks that another version keeps."""
+    if not version_ids:
+        return
+    versions = {"version_ids": list(version_ids)}
+    conn.execute(SQL.hand_over_chunks, versions)
+    gone = conn.execute(SQL.delete_chunks, versions).fetchall()
+    for generation_id in {row[0] for row in gone}:
+        chunk_ids = [chunk for generation, chunk, has_vector in gone if generation == generation_id and has_vector]
+        segments.delete_vectors(conn, generation_id, chunk_ids)
+    conn.execute(SQL.delete_pending, versions)
+    conn.execute(SQL.delete_versions, versions)
+
+
+def _without(ready: list[Ready], overtaken: list[Ready]) -> list[Ready]:
+    gone = {version.id for version in overtaken}
+    return [version for version in ready if version.id not in gone]

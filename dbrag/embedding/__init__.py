@@ -1,0 +1,1 @@
+"""From texts to vectors: claimed across documents, taken from what is stored or cached, else asked for."""

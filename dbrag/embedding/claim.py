@@ -1,0 +1,59 @@
+"""Claiming texts for one request, across documents and jobs, and giving them back."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.embedding import pack
+from dbrag.embedding.model import Batch, Text
+from dbrag.errors import Transient
+from dbrag.jobs import holds
+from dbrag.jobs.retry import delay_s
+from dbrag.settings import Settings
+from dbrag.vectors import generations
+
+SQL = beside(__file__)
+
+
+def claim(conn: Connection, settings: Settings) -> Batch | None:
+    """The most urgent texts that wait for the same model, as many as fit into a request; None where none wait.
+
+    A short transaction: the lease, not a lock, protects the claim from here on.
+    """
+    wanted = conn.execute(SQL.next_model).fetchone()
+    if wanted is None:
+        return None
+    model, dimensions = wanted
+    candidates = conn.execute(
+        SQL.candidates, {"model": model, "dimensions": dimensions, "limit": settings.request_inputs}
+    ).fetchall()
+    count = pack.take([tokens for _, tokens in candidates], settings.request_inputs, settings.request_tokens)
+    claim_id = uuid4()
+    conn.execute(
+        SQL.claim,
+        {
+            "claim_id": claim_id,
+            "lease_s": settings.lease_s,
+            "chunk_ids": [chunk_id for chunk_id, _ in candidates[:count]],
+        },
+    )
+    conn.execute(SQL.drop_dead, {"claim_id": claim_id})
+    texts = [Text._make(row) for row in conn.execute(SQL.claimed_texts, {"claim_id": claim_id})]
+    holds.end(conn, {text.job_id for text in texts})
+    return Batch(
+        claim_id,
+        model,
+        dimensions,
+        texts,
+        generations.by_id(conn, {text.generation_id for text in texts}),
+        more=count < len(candidates) or len(candidates) == settings.request_inputs,
+    )
+
+
+def give_back(conn: Connection, batch: Batch, error: Transient) -> None:
+    """Lets the batch's texts wait for as long as the provider says, or longer each time; their jobs say why."""
+    deferrals = max(text.deferrals for text in batch.texts)
+    not_before = datetime.now(UTC) + timedelta(seconds=error.retry_after_s or delay_s(deferrals + 1))
+    rows = conn.execute(SQL.give_back, {"claim_id": batch.claim_id, "not_before": not_before}).fetchall()
+    holds.begin(conn, {row[0] for row in rows}, error, not_before)

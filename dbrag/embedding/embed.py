@@ -1,0 +1,85 @@
+"""The work of `embed_pending`: claims texts, finds or buys their vectors, writes them and ends what they complete."""
+
+from time import monotonic
+
+import structlog
+
+from dbrag.embedding import claim, spend, write
+from dbrag.embedding.lookup import look_up
+from dbrag.embedding.model import Batch, Found
+from dbrag.errors import Permanent, Transient
+from dbrag.runtime import Runtime
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+# A wake-up works for this share of a lease before it leaves the rest to the next one, so that tasks stay short.
+SLICE = 0.25
+
+
+def embed_pending(runtime: Runtime) -> int:
+    """Embeds what waits, one request after the other, until nothing is left or its time is over.
+
+    Returns the number of texts that were claimed. A worker that finds more than fits into its request wakes another
+    one, so as many work at once as there are requests to make and workers free.
+    """
+    deadline = monotonic() + SLICE * runtime.settings.lease_s
+    done = 0
+    while True:
+        with runtime.pool.connection() as conn:
+            batch = claim.claim(conn, runtime.settings)
+        if batch is None:
+            return done
+        late = monotonic() > deadline
+        if batch.texts:
+            if batch.more or late:
+                runtime.wake(batch.queue)
+            _embed(runtime, batch)
+            done += len(batch.texts)
+        if late:
+            return done
+
+
+def _embed(runtime: Runtime, batch: Batch) -> None:
+    log.info(
+        "embedding",
+        claim_id=str(batch.claim_id),
+        model=batch.model,
+        texts=len(batch.texts),
+        jobs=sorted({str(text.job_id) for text in batch.texts}),
+    )
+    found = look_up(runtime, batch)
+    try:
+        _ask(runtime, batch, found)
+    except Transient as exc:
+        log.warning("provider gave nothing", code=exc.code, error=exc.detail, claim_id=str(batch.claim_id))
+        write.write(runtime, batch, found)
+        with runtime.pool.connection() as conn:
+            claim.give_back(conn, batch, exc)
+    except Permanent as exc:  # what concerns every text, such as a model that the provider does not have
+        for text in batch.texts:
+            if not found.knows(text.hash):
+                found.errors[text.hash] = {"code": exc.code, "detail": exc.detail}
+        write.write(runtime, batch, found)
+    else:
+        write.write(runtime, batch, found)
+
+
+def _ask(runtime: Runtime, batch: Batch, found: Found) -> None:
+    """Asks for the texts that are not known, each once; what is paid is recorded and cached as soon as it is there.
+
+    No transaction is open while the provider works.
+    """
+    unknown = {text.hash: text for text in batch.texts if not found.knows(text.hash)}
+    asked = list(unknown.values())
+    for positions, answer in runtime.provider.embed_each(
+        [text.text for text in asked], batch.model, batch.dimensions
+    ):
+        answered = [asked[position] for position in positions]
+        if isinstance(answer, Permanent):
+            found.errors |= {text.hash: {"code": answer.code, "detail": answer.detail} for text in answered}
+            continue
+        vectors = {text.hash: vector for text, vector in zip(answered, answer.vectors, strict=True)}
+        found.vectors |= vectors
+        found.paid |= vectors.keys()
+        spend.record(runtime, batch, answered, answer.prompt_tokens)
+        if runtime.cache:
+            runtime.cache.put(batch.model, batch.dimensions, vectors, batch.dtype)

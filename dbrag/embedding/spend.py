@@ -1,0 +1,78 @@
+"""What embedding cost, and what it did not cost, by tenant and job."""
+
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.embedding import pack
+from dbrag.embedding.model import Batch, Text
+from dbrag.runtime import Runtime
+
+SQL = beside(__file__)
+
+Payer = tuple[UUID, UUID]
+
+
+def record(runtime: Runtime, batch: Batch, asked: Sequence[Text], prompt_tokens: int) -> None:
+    """Records a paid request in a transaction of its own, so that a crash later on does not hide what was spent.
+
+    The bill is shared out by the texts' tokens; a text that several jobs wait for is on the bill of the first.
+    """
+    texts = Counter(map(_payer, asked))
+    tokens = Counter[Payer]()
+    payers = asked or batch.texts[:1]  # a request that answered no text was made for the sake of one of them
+    for text, share in zip(payers, pack.share(prompt_tokens, [text.tokens for text in payers]), strict=True):
+        tokens[_payer(text)] += share
+    costs = {payer: runtime.settings.price_usd(batch.model, count) for payer, count in tokens.items()}
+    with runtime.pool.connection() as conn:
+        _insert(conn, batch.model, texts=texts, tokens=tokens, costs=costs)
+
+
+def record_query(runtime: Runtime, tenant_id: UUID, model: str, prompt_tokens: int) -> None:
+    """Records what a search's query cost; no job pays for it."""
+    with runtime.pool.connection() as conn:
+        conn.execute(
+            SQL.record_query,
+            {
+                "tenant_id": tenant_id,
+                "model": model,
+                "prompt_tokens": prompt_tokens,
+                "cost_usd": runtime.settings.price_usd(model, prompt_tokens),
+            },
+        )
+
+
+def record_cached(conn: Connection, batch: Batch, texts: Sequence[Text]) -> None:
+    """Records texts that did not have to be paid, in the transaction that writes their vectors."""
+    _insert(conn, batch.model, from_cache=Counter(map(_payer, texts)))
+
+
+def _payer(text: Text) -> Payer:
+    return text.tenant_id, text.job_id
+
+
+def _insert(
+    conn: Connection,
+    model: str,
+    *,
+    texts: Counter[Payer] = Counter(),  # noqa: B008 - never changed
+    tokens: Counter[Payer] = Counter(),  # noqa: B008
+    from_cache: Counter[Payer] = Counter(),  # noqa: B008
+    costs: dict[Payer, float] | None = None,
+) -> None:
+    payers = sorted({*texts, *tokens, *from_cache})
+    if payers:
+        conn.execute(
+            SQL.record_usage,
+            {
+                "model": model,
+                "tenant_ids": [tenant_id for tenant_id, _ in payers],
+                "job_ids": [job_id for _, job_id in payers],
+                "texts": [texts[payer] for payer in payers],
+                "prompt_tokens": [tokens[payer] for payer in payers],
+                "texts_from_cache": [from_cache[payer] for payer in payers],
+                "costs_usd": [(costs or {}).get(payer, 0.0) for payer in payers],
+            },
+        )

@@ -1,0 +1,56 @@
+-- name: next_model
+-- What the most urgent text that can be claimed is to be embedded with.
+SELECT model, dimensions FROM pending
+WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
+ORDER BY queue_rank, chunk_id LIMIT 1
+
+-- name: candidates
+-- Texts for one request, across documents and jobs, most urgent first; what another worker is taking is skipped.
+SELECT chunk_id, tokens FROM pending
+WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
+  AND model = %(model)s AND dimensions = %(dimensions)s
+ORDER BY queue_rank, chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+
+-- name: claim
+-- Those that fit into the request.
+UPDATE pending SET claim_id = %(claim_id)s, lease_until = now() + make_interval(secs => %(lease_s)s), not_before = NULL
+WHERE chunk_id = ANY(%(chunk_ids)s)
+
+-- name: drop_dead
+-- Claimed texts that nobody needs any more: their version was overtaken, cancelled or deleted, or their job cancelled.
+DELETE FROM pending p WHERE p.claim_id = %(claim_id)s AND (
+    NOT EXISTS (SELECT FROM document_versions v WHERE v.id = p.version_id AND v.status = 'waiting')
+    OR EXISTS (SELECT FROM jobs j WHERE j.id = p.job_id AND j.status = 'cancelling'))
+
+-- name: claimed_texts
+-- What was claimed.
+SELECT p.chunk_id, p.version_id, p.job_id, p.tenant_id, p.generation_id, p.tokens, p.queue_rank, p.deferrals, c.hash,
+       c.text
+FROM pending p JOIN chunks c ON c.id = p.chunk_id WHERE p.claim_id = %(claim_id)s ORDER BY p.queue_rank, p.chunk_id
+
+-- name: record_usage
+-- What a request cost, split among the jobs whose texts it held, or what did not have to be asked for.
+INSERT INTO usage (tenant_id, job_id, model, texts, prompt_tokens, texts_from_cache, cost_usd)
+SELECT u.tenant_id, u.job_id, %(model)s, u.texts, u.prompt_tokens, u.texts_from_cache, u.cost_usd
+FROM unnest(%(tenant_ids)s::uuid[], %(job_ids)s::uuid[], %(texts)s::int[], %(prompt_tokens)s::bigint[],
+            %(texts_from_cache)s::int[], %(costs_usd)s::numeric[])
+     AS u (tenant_id, job_id, texts, prompt_tokens, texts_from_cache, cost_usd)
+
+-- name: record_query
+-- What embedding a search's query cost.
+INSERT INTO usage (tenant_id, model, texts, prompt_tokens, cost_usd)
+VALUES (%(tenant_id)s, %(model)s, 1, %(prompt_tokens)s, %(cost_usd)s)
+
+-- name: take_pending
+-- The rows of this claim whose fate is known; what was cancelled or taken over is not among them.
+DELETE FROM pending WHERE claim_id = %(claim_id)s AND chunk_id = ANY(%(chunk_ids)s) RETURNING chunk_id
+
+-- name: give_back
+-- Texts that could not be embedded now wait, and are packed again.
+UPDATE pending SET claim_id = NULL, lease_until = NULL, not_before = %(not_before)s, deferrals = deferrals + 1
+WHERE claim_id = %(claim_id)s RETURNING job_id
+
+-- name: count_chunks
+-- Jobs' progress, under their locks.
+UPDATE jobs j SET chunks_done = j.chunks_done + d.chunks
+FROM unnest(%(job_ids)s::uuid[], %(chunks)s::int[]) AS d (job_id, chunks) WHERE j.id = d.job_id

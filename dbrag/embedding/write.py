@@ -1,0 +1,92 @@
+"""Writing vectors: one transaction that stores them, makes versions live and ends the jobs that this completes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.documents import versions
+from dbrag.embedding import spend
+from dbrag.embedding.model import Batch, Found, Text
+from dbrag.errors import Transient
+from dbrag.jobs.settle import lock, settle
+from dbrag.runtime import Runtime
+from dbrag.vectors import index, segments
+
+SQL = beside(__file__)
+
+
+def write(runtime: Runtime, batch: Batch, found: Found) -> None:
+    """Writes what was found for the batch; texts of which nothing is known stay claimed.
+
+    Raises: Transient where the segment is sealed again and again.
+    """
+    known = [text for text in batch.texts if found.knows(text.hash)]
+    if not known:
+        return
+    written = {text.generation_id for text in known}
+    for try_ in Retrying(
+        retry=retry_if_exception_type(Transient), stop=stop_after_attempt(5), wait=wait_random(0, 0.1), reraise=True
+    ):
+        with try_:
+            for generation_id in written:
+                with runtime.pool.connection() as conn:
+                    segments.ensure_fresh(conn, generation_id)
+            with runtime.pool.connection() as conn:
+                _write(conn, batch, found, known)
+    for generation_id in written:
+        with runtime.pool.connection() as conn:
+            sealed = index.seal_when_full(conn, batch.generations[generation_id], runtime.settings)
+        if sealed:
+            runtime.publisher.poke()
+
+
+def _write(conn: Connection, batch: Batch, found: Found, known: Sequence[Text]) -> None:
+    texts = _take(conn, batch, known)
+    good = [text for text in texts if text.hash in found.vectors]
+    versions.lock(conn, [text.version_id for text in texts])
+    waiting = versions.waiting(conn, [text.version_id for text in texts])
+    good = [text for text in good if text.version_id in waiting]
+    _copy(conn, batch, found, good)
+    versions.mark_paid(conn, {text.version_id for text in good if text.hash in found.paid})
+    failed = versions.fail(
+        conn, {text.version_id: found.errors[text.hash] for text in texts if text.hash in found.errors}
+    )
+    completed = versions.complete(conn, {text.version_id for text in good})
+    chunks = Counter(text.job_id for text in good)
+    lock(conn, {*chunks, *(outcome.job_id for outcome in [*failed, *completed])})
+    conn.execute(SQL.count_chunks, {"job_ids": list(chunks), "chunks": list(chunks.values())})
+    spend.record_cached(conn, batch, _not_asked_for(good, found))
+    settle(conn, failed + completed)
+
+
+def _take(conn: Connection, batch: Batch, known: Sequence[Text]) -> list[Text]:
+    taken = conn.execute(
+        SQL.take_pending, {"claim_id": batch.claim_id, "chunk_ids": [text.chunk_id for text in known]}
+    ).fetchall()
+    ours = {row[0] for row in taken}
+    return [text for text in known if text.chunk_id in ours]
+
+
+def _copy(conn: Connection, batch: Batch, found: Found, texts: Sequence[Text]) -> None:
+    by_generation = sorted(texts, key=lambda text: text.generation_id)
+    for generation_id, group in groupby(by_generation, lambda text: text.generation_id):
+        chunks = list(group)
+        vectors = np.stack([found.vectors[text.hash] for text in chunks]).astype(np.float32, copy=False)
+        segments.write(conn, batch.generations[generation_id], [text.chunk_id for text in chunks], vectors)
+
+
+def _not_asked_for(texts: Sequence[Text], found: Found) -> list[Text]:
+    """Texts whose vector was there, and all but the first of those that share one that was paid."""
+    paid_once: set[bytes] = set()
+    free: list[Text] = []
+    for text in texts:
+        if text.hash in found.paid and text.hash not in paid_once:
+            paid_once.add(text.hash)
+        else:
+            free.append(text)
+    return free

@@ -1,0 +1,1 @@
+"""Jobs: accepted, claimed, counted, ended; published by the relay."""

@@ -1,0 +1,84 @@
+"""The right to work on a job: taken, renewed, given back."""
+
+from uuid import UUID, uuid4
+
+from psycopg.rows import class_row
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.errors import DbragError
+from dbrag.jobs.model import Claim
+from dbrag.jobs.retry import delay_s
+from dbrag.settings import Settings
+
+SQL = beside(__file__)
+
+
+class ClaimLost(Exception):
+    """The job was cancelled, or its lease ran out and another worker has it: stop, and write nothing more."""
+
+
+def take(conn: Connection, job_id: UUID, settings: Settings) -> Claim | None:
+    """Claims a job that waits; None where it is over, at work elsewhere, or not yet due."""
+    with conn.cursor(row_factory=class_row(Claim)) as cursor:
+        cursor.execute(SQL.claim_job, {"id": job_id, "claim_id": uuid4(), "lease_s": settings.lease_s})
+        return cursor.fetchone()
+
+
+def renew(
+    conn: Connection, claim: Claim, settings: Settings, *, prepared: int = 0, chunks: int = 0, chunks_done: int = 0
+) -> None:
+    """Extends the lease and counts what was done, in the transaction that did it.
+
+    Raises: ClaimLost; the caller's transaction must then be rolled back.
+    """
+    renewed = conn.execute(
+        SQL.renew_claim,
+        {
+            "id": claim.id,
+            "claim_id": claim.claim_id,
+            "lease_s": settings.lease_s,
+            "prepared": prepared,
+            "chunks": chunks,
+            "chunks_done": chunks_done,
+        },
+    ).fetchone()
+    if renewed is None:
+        raise ClaimLost(claim.id)
+
+
+def release(conn: Connection, claim: Claim) -> None:
+    """The claimant's part is done; the job goes on without it."""
+    conn.execute(SQL.release_claim, {"id": claim.id, "claim_id": claim.claim_id})
+
+
+def hand_back(conn: Connection, claim: Claim) -> None:
+    """The claimant's time is up: the job is published again and goes on where it stopped."""
+    conn.execute(SQL.hand_back, {"id": claim.id, "claim_id": claim.claim_id})
+
+
+def retry_later(conn: Connection, claim: Claim, error: DbragError, settings: Settings) -> bool:
+    """Puts the job off where trying again helps and attempts remain; False where it has failed for good."""
+    if not error.retryable or claim.attempt >= settings.max_attempts:
+        return False
+    conn.execute(
+        SQL.retry_later,
+        {
+            "id": claim.id,
+            "claim_id": claim.claim_id,
+            "code": error.code,
+            "detail": error.detail,
+            "delay_s": error.retry_after_s or delay_s(claim.attempt),
+        },
+    )
+    return True
+
+
+def set_steps(conn: Connection, claim: Claim, steps: int) -> None:
+    """Says how many steps a job without items has; those of earlier attempts stay counted."""
+    conn.execute(SQL.set_total, {"id": claim.id, "claim_id": claim.claim_id, "steps": steps})
+
+
+def count_step(conn: Connection, claim: Claim) -> None:
+    """One more step is done."""
+    conn.execute(SQL.count_steps, {"id": claim.id, "claim_id": claim.claim_id, "completed": 1})

@@ -1,0 +1,158 @@
+"""What an owner may ask of jobs: see, list, cancel, retry."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+from uuid_utils.compat import uuid7
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.errors import Conflict, NotFound
+from dbrag.jobs.model import Item, ItemStatus, Job, Kind, Queue, QueueReport, Status
+from dbrag.jobs.settle import finish, lock
+
+SQL = beside(__file__)
+
+
+def create(
+    conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collection_id: int, **params: Any
+) -> UUID:
+    """Accepts a job whose steps its task finds out; it is published once the caller has committed."""
+    return create_with_items(conn, tenant_id, kind, queue, collection_id, [], params=params)
+
+
+def create_with_items(
+    conn: Connection,
+    tenant_id: UUID,
+    kind: Kind,
+    queue: Queue,
+    collection_id: int,
+    items: Sequence[tuple[str | None, dict[str, Any] | None]],
+    *,
+    params: dict[str, Any] | None = None,
+) -> UUID:
+    """Accepts a job with items (external_id, error or None); where all have failed already, it ends here."""
+    job_id = uuid7()
+    failed = sum(error is not None for _, error in items)
+    conn.execute(
+        SQL.insert_job,
+        {
+            "id": job_id,
+            "tenant_id": tenant_id,
+            "kind": kind,
+            "queue": queue,
+            "collection_id": collection_id,
+            "params": Jsonb(params or {}),
+            "total": len(items),
+            "failed": failed,
+        },
+    )
+    if items:
+        conn.execute(
+            SQL.insert_items,
+            {
+                "job_id": job_id,
+                "tenant_id": tenant_id,
+                "indexes": list(range(len(items))),
+                "external_ids": [external_id for external_id, _ in items],
+                "errors": [error and orjson.dumps(error).decode() for _, error in items],
+            },
+        )
+    if items and failed == len(items):
+        finish(conn, [job_id])
+    return job_id
+
+
+def get(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
+    """One job. Raises: NotFound, for another tenant's too."""
+    with conn.cursor(row_factory=class_row(Job)) as cursor:
+        job = cursor.execute(SQL.select_job, {"id": job_id, "tenant_id": tenant_id}).fetchone()
+    if job is None:
+        raise NotFound(f"there is no job {job_id}")
+    return job
+
+
+def page(
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    status: Status | None = None,
+    kind: Kind | None = None,
+    queue: Queue | None = None,
+    collection_id: int | None = None,
+    before: UUID | None = None,
+    limit: int = 50,
+) -> list[Job]:
+    """Jobs older than `before`, newest first."""
+    with conn.cursor(row_factory=class_row(Job)) as cursor:
+        return cursor.execute(
+            SQL.select_jobs,
+            {
+                "tenant_id": tenant_id,
+                "status": status,
+                "kind": kind,
+                "queue": queue,
+                "collection_id": collection_id,
+                "before": before,
+                "limit": limit,
+            },
+        ).fetchall()
+
+
+def items(
+    conn: Connection,
+    tenant_id: UUID,
+    job_id: UUID,
+    *,
+    status: ItemStatus | None = None,
+    after: int | None = None,
+    limit: int = 50,
+) -> list[Item]:
+    """Items behind index `after`, in their order. Raises: NotFound."""
+    get(conn, tenant_id, job_id)
+    with conn.cursor(row_factory=class_row(Item)) as cursor:
+        return cursor.execute(
+            SQL.select_items,
+            {"tenant_id": tenant_id, "job_id": job_id, "status": status, "after": after, "limit": limit},
+        ).fetchall()
+
+
+def cancel(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
+    """Stops a job: from the commit on, nothing more is claimed or paid for it; the relay ends it.
+
+    A job that is being cancelled already stays so. Raises: NotFound; Conflict where the job is over.
+    """
+    conn.execute(SQL.begin_cancel, {"id": job_id, "tenant_id": tenant_id})
+    job = get(conn, tenant_id, job_id)
+    if job.status is not Status.CANCELLING:
+        raise Conflict(f"job {job_id} is {job.status}: it is over and cannot be cancelled")
+    return job
+
+
+def retry(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
+    """Runs the failed items of a job that is over again, and only those.
+
+    Raises: NotFound; Conflict where the job is not over, or where no failed item can be tried again.
+    """
+    job = get(conn, tenant_id, job_id)
+    lock(conn, [job_id])
+    retried = conn.execute(SQL.retry_items, {"job_id": job_id}).rowcount
+    conn.execute(SQL.retry_versions, {"job_id": job_id})
+    done = conn.execute(SQL.retry_job, {"id": job_id, "tenant_id": tenant_id, "items": retried}).rowcount
+    if not (retried and done):
+        raise Conflict(
+            f"job {job_id} is {job.status} and has no failed item that could be tried again: send what is missing anew"
+        )
+    return get(conn, tenant_id, job_id)
+
+
+def queues(conn: Connection, tenant_id: UUID) -> list[QueueReport]:
+    """The three queues, most urgent first."""
+    with conn.cursor(row_factory=class_row(QueueReport)) as cursor:
+        return cursor.execute(
+            SQL.queue_reports, {"tenant_id": tenant_id, "queues": [queue.value for queue in Queue]}
+        ).fetchall()

@@ -1,0 +1,132 @@
+"""What a job is: its kind, queue, status and everything one look at it tells."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic.dataclasses import dataclass
+
+
+class Kind(StrEnum):
+    """The work a job does; also the name of its Celery task."""
+
+    INGEST_DOCUMENT = "ingest_document"
+    BATCH_EMBED = "batch_embed"
+    UPDATE_METADATA_CATALOG = "update_metadata_catalog"
+    REBUILD_INDEX = "rebuild_index"
+
+
+class Queue(StrEnum):
+    """The queues, most urgent first."""
+
+    CRITICAL = "critical"
+    DEFAULT = "default"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 for the most urgent queue."""
+        return list(Queue).index(self)
+
+
+class Status(StrEnum):
+    """The states of docs/job-states.md; the last four are final."""
+
+    QUEUED = "queued"
+    HELD = "held"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (Status.SUCCEEDED, Status.COMPLETED_WITH_ERRORS, Status.FAILED, Status.CANCELLED)
+
+
+class ItemStatus(StrEnum):
+    """The states of one item of a job; all but the first two are final."""
+
+    QUEUED = "queued"
+    EMBEDDING = "embedding"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of `jobs` with what is summed up for it elsewhere (usage, place in the queue).
+
+    `chunks_total` and `chunks_done` count the chunks of the items split so far; `queue_position` is 1 for the job
+    that is served next and None once it has been claimed.
+    """
+
+    id: UUID
+    tenant_id: UUID
+    kind: Kind
+    status: Status
+    queue: Queue
+    collection_id: int | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    reason_code: str | None
+    reason_detail: str | None
+    reason_until: datetime | None
+    total: int
+    completed: int
+    failed: int
+    skipped: int
+    cancelled: int
+    cached: int
+    prepared: int
+    chunks_total: int
+    chunks_done: int
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    prompt_tokens: int = 0
+    texts_from_cache: int = 0
+    cost_usd: float = 0.0
+    queue_position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One document or text of a job; `error` is {code, detail} where it failed."""
+
+    index: int
+    external_id: str | None
+    status: ItemStatus
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a job until the lease ends; a write without it is refused."""
+
+    id: UUID
+    tenant_id: UUID
+    kind: Kind
+    queue: Queue
+    collection_id: int | None
+    attempt: int
+    claim_id: UUID
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueReport:
+    """What waits in a queue: jobs that no worker has claimed, jobs at work, and texts that wait for a vector."""
+
+    name: Queue
+    waiting: int
+    running: int
+    oldest_age_s: float | None
+    pending_texts: int

@@ -1,0 +1,65 @@
+"""Publishing what was accepted: one pass over the outbox marks, made by the relay on time and by the doors at once."""
+
+from threading import Event, Thread
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from dbrag.database.pool import Pool
+from dbrag.database.queries import beside
+from dbrag.jobs.broker import Broker
+from dbrag.settings import Settings
+
+SQL = beside(__file__, "relay.sql")
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+# Jobs in one pass: what the broker takes in about a tenth of a second.
+PASS = 200
+
+
+def publish_due(pool: Pool, broker: Broker, settings: Settings) -> int:
+    """Publishes the jobs whose mark is due and returns how many the broker took.
+
+    No transaction is open while the broker is asked. A process that dies after publishing leaves a mark that is due
+    again later: the job is published twice then, and claimed once.
+    """
+    with pool.connection() as conn:
+        due = conn.execute(SQL.due, {"again_s": settings.publish_again_s, "limit": PASS}).fetchall()
+    taken = broker.publish((job_id, kind, queue) for job_id, kind, queue in due)
+    if taken:
+        with pool.connection() as conn:
+            conn.execute(SQL.published, {"ids": taken})
+    return len(taken)
+
+
+class Publisher:
+    """Publishes in a thread of its own right after a door has committed, so that no request waits for the broker.
+
+    It makes the relay's pass early, and may fail or die at any time: the relay does what it left.
+    """
+
+    def __init__(self, pool: Pool, broker: Broker, settings: Settings) -> None:
+        self._pool, self._broker, self._settings = pool, broker, settings
+        self._wanted = Event()
+        self._closing = False
+        self._thread = Thread(target=self._run, name="publisher", daemon=True)
+        self._thread.start()
+
+    def poke(self) -> None:
+        """Says that something was committed; returns at once."""
+        self._wanted.set()
+
+    def close(self) -> None:
+        """Ends the thread after the pass that it is making."""
+        self._closing = True
+        self._wanted.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while self._wanted.wait() and not self._closing:
+            self._wanted.clear()
+            try:
+                while publish_due(self._pool, self._broker, self._settings) == PASS:
+                    pass
+            except (psycopg.Error, PoolTimeout) as exc:
+                log.warning("publishing is left to the relay", error=str(exc))

@@ -1,0 +1,141 @@
+"""The relay: publishes what was accepted, and brings back what was lost. A process of its own; several may run.
+
+Each duty is one bounded pass in its own transaction. A duty that fails is logged, and tried again in the next pass.
+"""
+
+import signal
+from collections.abc import Callable
+from threading import Event
+from time import monotonic
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from dbrag.database.pool import Pool, open_pool
+from dbrag.database.queries import beside
+from dbrag.documents import endings
+from dbrag.errors import Permanent, Transient
+from dbrag.jobs.broker import Broker
+from dbrag.jobs.model import Queue
+from dbrag.jobs.outbox import Publisher, publish_due
+from dbrag.settings import Settings
+
+__all__ = ["Publisher", "Relay", "run"]
+
+SQL = beside(__file__, "relay.sql")
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+# Rows a duty touches in one pass.
+PASS = 500
+# A wake-up that nobody followed is repeated after this many seconds, doubling up to the second figure.
+WAKE_AGAIN_S, WAKE_AT_MOST_S = 1.0, 30.0
+
+
+class Relay:
+    """The duties, in the order in which a pass does them."""
+
+    def __init__(self, pool: Pool, broker: Broker, settings: Settings) -> None:
+        self._pool, self._broker, self._settings = pool, broker, settings
+        self._wakes: dict[Queue, tuple[float, float]] = {}
+
+    def run_pass(self) -> None:
+        """Does each duty once."""
+        duties: tuple[Callable[[], object], ...] = (
+            self.end_cancelled,
+            self.free_expired_jobs,
+            self.fail_exhausted_jobs,
+            self.free_expired_pending,
+            self.mark_lost,
+            self.publish,
+            self.wake_embedders,
+        )
+        for duty in duties:
+            try:
+                duty()
+            except (psycopg.Error, PoolTimeout, Transient) as exc:
+                log.warning("duty failed; the next pass tries again", duty=duty.__name__, error=str(exc))
+
+    def publish(self) -> None:
+        """Publishes what the doors could not, or what is due again."""
+        while publish_due(self._pool, self._broker, self._settings) == PASS:
+            pass
+
+    def mark_lost(self) -> None:
+        """Marks jobs that no message covers any more: Redis was emptied, or a worker died while fetching."""
+        lengths = self._broker.lengths()
+        if lengths is None:
+            return
+        for queue in Queue:
+            with self._pool.connection() as conn:
+                lost = conn.execute(
+                    SQL.lost,
+                    {
+                        "queue": queue,
+                        "empty": lengths[queue] == 0,
+                        "again_s": self._settings.publish_again_s,
+                        "limit": PASS,
+                    },
+                ).fetchall()
+            if lost:
+                log.info("publishing again what no message covers", queue=queue.value, jobs=len(lost))
+
+    def free_expired_jobs(self) -> None:
+        """Lets other workers continue jobs whose worker has died."""
+        with self._pool.connection() as conn:
+            freed = conn.execute(
+                SQL.expired_jobs, {"max_attempts": self._settings.max_attempts, "limit": PASS}
+            ).fetchall()
+        for row in freed:
+            log.info("lease expired; the job is tried again", job_id=str(row[0]))
+
+    def fail_exhausted_jobs(self) -> None:
+        """Fails jobs whose worker died in the last attempt that they had."""
+        error = Permanent(
+            f"its worker died in each of {self._settings.max_attempts} attempts: see the workers' logs for this job",
+            code="worker_lost",
+        )
+        with self._pool.connection() as conn:
+            ids = conn.execute(SQL.exhausted_jobs, {"max_attempts": self._settings.max_attempts, "limit": PASS}).fetchall()
+        for job_id, _ in ids:
+            with self._pool.connection() as conn:
+                endings.fail(conn, job_id, error)
+
+    def free_expired_pending(self) -> None:
+        """Lets other workers embed texts whose worker has died."""
+        with self._pool.connection() as conn:
+            conn.execute(SQL.expired_pending, {"limit": 10 * PASS})
+
+    def end_cancelled(self) -> None:
+        """Ends jobs that were asked to stop."""
+        with self._pool.connection() as conn:
+            ids = [row[0] for row in conn.execute(SQL.cancelling, {"limit": PASS})]
+        for job_id in ids:
+            with self._pool.connection() as conn:
+                endings.cancel(conn, job_id)
+
+    def wake_embedders(self) -> None:
+        """Makes sure that pending texts are looked at, however their wake-up was lost or their wait has ended."""
+        with self._pool.connection() as conn:
+            claimable = {list(Queue)[row[0]] for row in conn.execute(SQL.claimable_ranks)}
+        self._wakes = {queue: wake for queue, wake in self._wakes.items() if queue in claimable}
+        for queue in claimable:
+            due, pause_s = self._wakes.get(queue, (0.0, WAKE_AGAIN_S))
+            if monotonic() >= due:
+                self._broker.wake(queue)
+                self._wakes[queue] = (monotonic() + pause_s, min(2 * pause_s, WAKE_AT_MOST_S))
+
+
+def run(settings: Settings) -> None:
+    """Runs passes until SIGTERM or SIGINT."""
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    pool, broker = open_pool(settings, size=2), Broker(settings)
+    relay = Relay(pool, broker, settings)
+    log.info("relay started", interval_s=settings.relay_interval_s)
+    try:
+        while not stopping.wait(settings.relay_interval_s):
+            relay.run_pass()
+    finally:
+        broker.close()
+        pool.close()

@@ -1,0 +1,58 @@
+-- name: due
+-- Takes jobs whose outbox mark is due, so that several relays never publish the same one at the same time; where the
+-- publishing fails, the mark is due again a little later, each time later.
+UPDATE jobs SET publish_count = publish_count + 1,
+       publish_at = now() + make_interval(secs => least(60, %(again_s)s * 2 ^ least(publish_count, 6)))
+WHERE id IN (
+    SELECT id FROM jobs WHERE publish_at <= now() ORDER BY publish_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING id, kind, queue
+
+-- name: published
+-- A message covers these jobs now, unless a worker has claimed them already.
+UPDATE jobs SET publish_at = NULL, published_at = now() WHERE id = ANY(%(ids)s) AND status IN ('queued', 'retrying')
+
+-- name: lost
+-- Jobs that no message covers: published a while ago, and either their queue is empty, or a job published later by a
+-- clear margin has been started since (queues are first in, first out). What only waits in a long queue is not touched.
+UPDATE jobs j SET publish_at = now()
+WHERE j.id IN (
+    SELECT w.id FROM jobs w
+    WHERE w.status IN ('queued', 'retrying') AND w.publish_at IS NULL AND w.queue = %(queue)s
+      AND w.published_at < now() - make_interval(secs => %(again_s)s * 2 ^ least(w.publish_count, 6))
+      AND (%(empty)s OR w.published_at < (
+          SELECT max(s.published_at) - make_interval(secs => %(again_s)s) FROM jobs s
+          WHERE s.queue = w.queue AND s.started_at > now() - interval '10 minutes'))
+    ORDER BY w.published_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING j.id
+
+-- name: expired_jobs
+-- Jobs whose worker has shown no sign of life for a lease: tried again, while attempts remain.
+UPDATE jobs SET status = 'retrying', claim_id = NULL, lease_until = NULL, publish_at = now(),
+       reason_code = 'worker_lost', reason_until = NULL,
+       reason_detail = 'the worker showed no sign of life; another one takes over'
+WHERE id IN (
+    SELECT id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt < %(max_attempts)s
+    ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+
+-- name: exhausted_jobs
+-- Jobs whose worker was lost in their last attempt.
+SELECT id, tenant_id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt >= %(max_attempts)s
+ORDER BY lease_until LIMIT %(limit)s
+
+-- name: expired_pending
+-- Texts whose worker has died may be claimed again.
+UPDATE pending SET claim_id = NULL, lease_until = NULL WHERE chunk_id IN (
+    SELECT chunk_id FROM pending WHERE lease_until < now() ORDER BY chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+
+-- name: cancelling
+-- Jobs that were asked to stop.
+SELECT id FROM jobs WHERE status = 'cancelling' ORDER BY id LIMIT %(limit)s
+
+-- name: claimable_ranks
+-- Queues whose texts could be embedded now.
+SELECT DISTINCT queue_rank FROM pending WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())

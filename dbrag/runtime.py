@@ -1,0 +1,57 @@
+"""What a process works with: settings, database, cache, provider, broker; opened after fork, closed at exit."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dbrag.database.pool import Pool, open_pool
+from dbrag.documents.extract import Extractor
+from dbrag.embedding.cache import VectorCache
+from dbrag.embedding.provider import Provider
+from dbrag.errors import Transient
+from dbrag.jobs.broker import Broker
+from dbrag.jobs.model import Queue
+from dbrag.jobs.outbox import Publisher
+from dbrag.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything is safe to share between the threads of the process that opened it."""
+
+    settings: Settings
+    pool: Pool
+    cache: VectorCache | None
+    provider: Provider
+    broker: Broker
+    publisher: Publisher
+    extractor: Extractor
+
+    def wake(self, queue: Queue) -> None:
+        """Asks for a worker that embeds what is pending; where the broker is away the relay does it later."""
+        with suppress(Transient):
+            self.broker.wake(queue)
+
+    def close(self) -> None:
+        """Closes all connections, publishing first what was just committed."""
+        self.publisher.close()
+        self.extractor.close()
+        self.broker.close()
+        self.provider.close()
+        if self.cache:
+            self.cache.close()
+        self.pool.close()
+
+
+def open_runtime(settings: Settings, connections: int = 4) -> Runtime:
+    """Opens nothing that waits: servers that are away are noticed when they are asked for something."""
+    pool, broker = open_pool(settings, connections), Broker(settings)
+    cache = settings.cache_url and VectorCache(settings.cache_url.get_secret_value(), settings.cache_ttl_s)
+    return Runtime(
+        settings=settings,
+        pool=pool,
+        cache=cache,
+        provider=Provider(settings),
+        broker=broker,
+        publisher=Publisher(pool, broker, settings),
+        extractor=Extractor(settings.extract_timeout_s, settings.extract_memory_mb),
+    )

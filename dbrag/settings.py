@@ -1,0 +1,143 @@
+"""Every setting: its environment variable, default, unit and meaning; docs/settings.md is made from this file."""
+
+from typing import Self
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Model(BaseModel):
+    """What an embedding model promises.
+
+    `dimensions` is its native vector length, `shortens` whether the provider may be asked for fewer, and
+    `usd_per_million_tokens` its price (defaults: OpenAI's price list as of November 2026).
+    """
+
+    dimensions: int = Field(gt=0)
+    shortens: bool = False
+    usd_per_million_tokens: float = 0.0
+    max_tokens: int = 8192
+
+
+OPENAI_MODELS = {
+    "text-embedding-3-small": Model(dimensions=1536, shortens=True, usd_per_million_tokens=0.02),
+    "text-embedding-3-large": Model(dimensions=3072, shortens=True, usd_per_million_tokens=0.13),
+    "text-embedding-ada-002": Model(dimensions=1536, usd_per_million_tokens=0.10),
+}
+
+
+class Settings(BaseSettings):
+    """The settings of a process: read from the environment once, at its entry point, and handed on from there.
+
+    Names that the ecosystem already has are kept; ours start with DBRAG_.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DBRAG_", extra="ignore", populate_by_name=True)
+
+    database_url: SecretStr = Field(
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL with pgvector >= 0.8, as a libpq URI.",
+    )
+    celery_broker_url: SecretStr = Field(
+        validation_alias="CELERY_BROKER_URL",
+        description="Redis for the queues; run it with `maxmemory-policy noeviction` and an append-only file.",
+    )
+    cache_url: SecretStr | None = Field(
+        None,
+        validation_alias="CACHE_URL",
+        description="Redis for cached vectors, another server than the broker (`allkeys-lru`); without it nothing is cached.",
+    )
+    openai_api_key: SecretStr = Field(
+        SecretStr("none"), validation_alias="OPENAI_API_KEY", description="Key of the embedding provider."
+    )
+    openai_base_url: str | None = Field(
+        None,
+        validation_alias="OPENAI_BASE_URL",
+        description="Base URL of an OpenAI-compatible provider; unset means OpenAI itself.",
+    )
+
+    default_model: str = Field("text-embedding-3-small", description="Model of a collection that names none.")
+    models: dict[str, Model] = Field(
+        default_factory=lambda: dict(OPENAI_MODELS),
+        description="Known embedding models and their prices, as JSON; added to OpenAI's own.",
+    )
+    max_tokens: int = Field(400, ge=16, le=8192, description="Tokens in a chunk at most, where the collection says nothing.")
+    overlap_tokens: int = Field(40, ge=0, description="Tokens that neighbouring chunks share, where the collection says nothing.")
+
+    request_inputs: int = Field(2048, ge=1, le=2048, description="Texts in one request to the provider at most.")
+    request_tokens: int = Field(
+        300_000, ge=8192, le=300_000, description="Tokens in one request to the provider at most."
+    )
+    cache_ttl_s: int = Field(30 * 86_400, gt=0, description="How long a vector stays in the cache, in seconds.")
+
+    lease_s: int = Field(
+        60,
+        ge=5,
+        description="How long a worker may keep a claim without a sign of life, in seconds: the time after which the "
+        "work of a killed worker is done by another. Time limits of tasks and requests are derived from it.",
+    )
+    max_attempts: int = Field(5, ge=1, description="Tries before a job that keeps failing for a passing reason fails for good.")
+    relay_interval_s: float = Field(1.0, gt=0, description="Pause between two passes of the relay, in seconds.")
+    publish_again_s: float = Field(
+        10.0, gt=0, description="Age at which a queued job whose message was lost is published again, in seconds; doubles each time."
+    )
+
+    segment_rows: int = Field(
+        10_000, ge=100, description="Rows at which a fresh segment is sealed and gets its HNSW index."
+    )
+    maintenance_work_mem_mb: int = Field(512, ge=64, description="Memory for building one index, in MiB.")
+    index_build_workers: int = Field(1, ge=0, description="PostgreSQL's parallel workers for building one index.")
+
+    extract_memory_mb: int = Field(1024, ge=256, description="Memory of the extractor's process at most, in MiB.")
+
+    max_body_mb: int = Field(64, ge=1, description="Size of a request's body at most, in MiB.")
+    max_item_mb: int = Field(10, ge=1, description="Size of one document at most, in MiB.")
+
+    log_level: str = Field("INFO", description="Least severe level that is logged.")
+    log_format: str = Field("json", pattern="^(json|console)$", description="`json` for machines, `console` for people.")
+
+    def model_max_tokens(self, model: str) -> int:
+        """The longest text that a model takes, in tokens; OpenAI's limit where the model is not known."""
+        known = self.models.get(model)
+        return known.max_tokens if known else 8192
+
+    def price_usd(self, model: str, tokens: int) -> float:
+        """What so many tokens cost; 0 where the model is not known."""
+        known = self.models.get(model)
+        return known.usd_per_million_tokens * tokens / 1e6 if known else 0.0
+
+    @property
+    def task_time_limit_s(self) -> float:
+        """Seconds after which Celery kills a task: inside the lease, so a claim never outlives its worker unseen."""
+        return self.lease_s * 0.9
+
+    @property
+    def task_soft_time_limit_s(self) -> float:
+        """Seconds after which a task is asked to stop."""
+        return self.lease_s * 0.8
+
+    @property
+    def provider_timeout_s(self) -> float:
+        """Seconds for one request to the provider, so that its answer can still be written inside the lease."""
+        return self.lease_s * 0.6
+
+    @property
+    def extract_timeout_s(self) -> float:
+        """Seconds for extracting the text of one document; the extractor's process is killed then."""
+        return self.lease_s * 0.5
+
+    @property
+    def visibility_timeout_s(self) -> float:
+        """Seconds after which Redis delivers an unacknowledged message again: beyond the lease."""
+        return self.lease_s * 1.5
+
+    @model_validator(mode="after")
+    def _overlap_fits_the_chunk(self) -> Self:
+        if self.overlap_tokens >= self.max_tokens:
+            raise ValueError("DBRAG_OVERLAP_TOKENS must be smaller than DBRAG_MAX_TOKENS")
+        return self
+
+    @model_validator(mode="after")
+    def _openai_models_stay_known(self) -> Self:
+        self.models = OPENAI_MODELS | self.models
+        return self

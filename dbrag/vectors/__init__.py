@@ -1,0 +1,1 @@
+"""Vectors: stored in generations and segments, searched, indexed."""

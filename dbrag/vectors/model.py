@@ -1,0 +1,65 @@
+"""What is known of a collection's vectors: generations, segments, and the hits of a search."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic.dataclasses import dataclass
+
+from dbrag.documents.model import Storage
+
+
+class SegmentStatus(StrEnum):
+    """fresh: takes writes, searched exactly; sealed: takes no more; indexed: has its HNSW index; retired: replaced."""
+
+    FRESH = "fresh"
+    SEALED = "sealed"
+    INDEXED = "indexed"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """All vectors of a collection under one model, dimensions and index settings; `id` names its table."""
+
+    id: int
+    collection_id: int
+    model: str
+    dimensions: int
+    storage: Storage
+    m: int
+    ef_construction: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One partition of a generation; `rows` includes rows of chunks that are not live, `bytes` its table and index."""
+
+    id: int
+    status: SegmentStatus
+    rows: int
+    bytes: int
+    created_at: datetime
+    sealed_at: datetime | None
+    indexed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """A collection's index: its settings and segments."""
+
+    generation: Generation
+    segments: list[Segment]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One chunk found: `start` and `end` are character offsets into its document's text, `score` is 1 − cosine distance."""
+
+    external_id: str
+    chunk_id: int
+    text: str
+    start: int
+    end: int
+    score: float
+    metadata: dict[str, Any]

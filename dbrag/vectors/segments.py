@@ -1,0 +1,100 @@
+"""Segments: made, written to, sealed. The only place that makes tables for vectors."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg.sql import Identifier
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.documents.model import Storage
+from dbrag.errors import Transient
+from dbrag.vectors import copy_format
+from dbrag.vectors.model import Generation
+from dbrag.vectors.tables import column_storage, column_type, generation_table, segment_table
+
+SQL = beside(__file__)
+
+
+def ensure_fresh(conn: Connection, generation_id: int) -> None:
+    """Makes sure that a segment takes writes; in a short transaction of its own, before the one that writes."""
+    if conn.execute(SQL.fresh_segment, {"generation_id": generation_id}).fetchone():
+        return
+    generation = conn.execute(SQL.lock_generation, {"id": generation_id}).fetchone()
+    if generation is None or conn.execute(SQL.fresh_segment, {"generation_id": generation_id}).fetchone():
+        return  # the collection is gone, or another process was first
+    tenant_id, storage, dimensions = generation[0], Storage(generation[1]), generation[2]
+    row = conn.execute(SQL.insert_segment, {"tenant_id": tenant_id, "generation_id": generation_id}).fetchone()
+    assert row is not None
+    names = {
+        "table": generation_table(generation_id),
+        "segment": segment_table(generation_id, row[0]),
+        "id": row[0],
+        "type": column_type(storage, dimensions),
+        "storage": column_storage(storage, dimensions),
+    }
+    for statement in (SQL.create_generation_table, SQL.create_segment_table, SQL.set_storage, SQL.attach_segment):
+        conn.execute(statement.format(**names))
+
+
+def write(
+    conn: Connection, generation: Generation, chunk_ids: Sequence[int], vectors: NDArray[np.float32]
+) -> None:
+    """Appends vectors (n, dimensions) to the fresh segment by binary COPY.
+
+    Raises: Transient where the segment was sealed since `ensure_fresh`: do that again, and the transaction too.
+    """
+    segment = conn.execute(SQL.fresh_segment, {"generation_id": generation.id}).fetchone()
+    if segment is None:
+        raise Transient("the segment was sealed in between", code="segment_sealed")
+    as_rows = copy_format.halfvec_rows if generation.storage is Storage.HALFVEC else copy_format.vector_rows
+    rows = as_rows(segment[0], np.asarray(chunk_ids, dtype=np.int64), vectors)
+    query = SQL.copy_vectors.format(segment=segment_table(generation.id, segment[0]))
+    with conn.cursor() as cursor, cursor.copy(query) as copy:
+        copy.write(rows)
+
+
+def delete_vectors(conn: Connection, generation_id: int, chunk_ids: Sequence[int]) -> None:
+    """Removes the vectors of chunks that are gone."""
+    if chunk_ids and has_table(conn, generation_id):
+        conn.execute(
+            SQL.delete_vectors.format(table=generation_table(generation_id)), {"chunk_ids": list(chunk_ids)}
+        )
+
+
+def stored(conn: Connection, generation: Generation, hashes: Collection[bytes]) -> dict[bytes, NDArray[Any]]:
+    """Vectors (dimensions,) that the generation has for texts with these hashes, as they are stored."""
+    if not hashes or not has_table(conn, generation.id):
+        return {}
+    query = SQL.stored_vectors.format(
+        table=generation_table(generation.id), send=Identifier(f"{generation.storage}_send")
+    )
+    rows = conn.cursor(binary=True).execute(query, {"generation_id": generation.id, "hashes": list(hashes)})
+    element = ">f2" if generation.storage is Storage.HALFVEC else ">f4"
+    # The two types' binary formats begin with the dimensions and an unused number, two bytes each.
+    return {hash_: np.frombuffer(value, element, offset=4) for hash_, value in rows}
+
+
+def missing(conn: Connection, generation_id: int, version_ids: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Chunks of these versions that still need a vector: (version id, chunk id, tokens)."""
+    ensure_fresh(conn, generation_id)
+    query = SQL.missing_vectors.format(table=generation_table(generation_id))
+    return [(row[0], row[1], row[2]) for row in conn.execute(query, {"version_ids": list(version_ids)})]
+
+
+def has_table(conn: Connection, generation_id: int) -> bool:
+    """False until the first vector is written."""
+    return conn.execute(SQL.has_segments, {"generation_id": generation_id}).fetchone() == (True,)
+
+
+def seal(conn: Connection, generation_id: int, at_rows: int = 1) -> bool:
+    """Closes the fresh segment to writes where it has that many rows, and says whether it did."""
+    segment = conn.execute(SQL.segment_to_seal, {"generation_id": generation_id}).fetchone()
+    if segment is None:
+        return False
+    counted = conn.execute(SQL.count_rows.format(segment=segment_table(generation_id, segment[0]))).fetchone()
+    if counted is None or counted[0] < at_rows:
+        return False
+    return conn.execute(SQL.seal_segment, {"id": segment[0]}).rowcount == 1

@@ -1,0 +1,1 @@
+"""Alembic's migrations: forward only; expand first, contract in a later release."""

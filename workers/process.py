@@ -1,0 +1,40 @@
+"""What a worker's child works with: opened after fork, closed at exit."""
+
+from typing import Any
+
+from celery import signals
+
+from dbrag.runtime import Runtime, open_runtime
+from dbrag.settings import Settings
+from dbrag.telemetry import logs
+
+_runtime: Runtime | None = None
+
+
+def runtime() -> Runtime:
+    """This process's runtime; opened on first use where the pool does not fork (`-P solo`)."""
+    global _runtime
+    if _runtime is None:
+        _runtime = open_runtime(Settings())  # pyright: ignore[reportCallIssue] - from the environment
+    return _runtime
+
+
+@signals.setup_logging.connect
+def set_up_logging(**_: Any) -> None:
+    """Keeps Celery from setting logging up its own way."""
+    logs.configure(Settings())  # pyright: ignore[reportCallIssue]
+
+
+@signals.worker_process_init.connect
+def open_after_fork(**_: Any) -> None:
+    """Connections must not be shared with the parent."""
+    runtime()
+
+
+@signals.worker_process_shutdown.connect
+def close_at_exit(**_: Any) -> None:
+    """Gives connections back, and ends the extractor."""
+    global _runtime
+    if _runtime is not None:
+        _runtime.close()
+        _runtime = None
