@@ -1,9 +1,9 @@
-"""Celery's settings, a reason beside each; most were measured (docs/decisions.md), since on Redis the defaults lose work.
+"""Celery's settings, a reason beside each; most were measured, since on Redis the defaults lose work.
 
 Celery wakes workers, no more: what is to be done, and whether it is done, stands in PostgreSQL.
 """
 
-from kombu import Queue as KombuQueue
+from kombu.entity import Queue as KombuQueue
 
 from dbrag.jobs.model import Queue
 from dbrag.settings import Settings

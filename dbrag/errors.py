@@ -42,7 +42,7 @@ class Permanent(DbragError):
 
 
 class Transient(DbragError):
-    """Waiting helps: the work may be tried again after `retry_after_s` (seconds), or after a backoff where it is None."""
+    """Waiting helps: try again after `retry_after_s` (seconds), or after a backoff where it is None."""
 
     code = "unavailable"
     status = 503

@@ -45,11 +45,11 @@ class Runtime:
 def open_runtime(settings: Settings, connections: int = 4) -> Runtime:
     """Opens nothing that waits: servers that are away are noticed when they are asked for something."""
     pool, broker = open_pool(settings, connections), Broker(settings)
-    cache = settings.cache_url and VectorCache(settings.cache_url.get_secret_value(), settings.cache_ttl_s)
+    cache_url = settings.cache_url.get_secret_value() if settings.cache_url else None
     return Runtime(
         settings=settings,
         pool=pool,
-        cache=cache,
+        cache=VectorCache(cache_url, settings.cache_ttl_s) if cache_url else None,
         provider=Provider(settings),
         broker=broker,
         publisher=Publisher(pool, broker, settings),

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     cache_url: SecretStr | None = Field(
         None,
         validation_alias="CACHE_URL",
-        description="Redis for cached vectors, another server than the broker (`allkeys-lru`); without it nothing is cached.",
+        description="Redis for cached vectors, not the broker's (`allkeys-lru`); without it nothing is cached.",
     )
     openai_api_key: SecretStr = Field(
         SecretStr("none"), validation_alias="OPENAI_API_KEY", description="Key of the embedding provider."
@@ -61,8 +61,8 @@ class Settings(BaseSettings):
         default_factory=lambda: dict(OPENAI_MODELS),
         description="Known embedding models and their prices, as JSON; added to OpenAI's own.",
     )
-    max_tokens: int = Field(400, ge=16, le=8192, description="Tokens in a chunk at most, where the collection says nothing.")
-    overlap_tokens: int = Field(40, ge=0, description="Tokens that neighbouring chunks share, where the collection says nothing.")
+    max_tokens: int = Field(400, ge=16, le=8192, description="Tokens in a chunk at most, unless the collection says.")
+    overlap_tokens: int = Field(40, ge=0, description="Tokens that neighbours share, unless the collection says.")
 
     request_inputs: int = Field(2048, ge=1, le=2048, description="Texts in one request to the provider at most.")
     request_tokens: int = Field(
@@ -76,10 +76,12 @@ class Settings(BaseSettings):
         description="How long a worker may keep a claim without a sign of life, in seconds: the time after which the "
         "work of a killed worker is done by another. Time limits of tasks and requests are derived from it.",
     )
-    max_attempts: int = Field(5, ge=1, description="Tries before a job that keeps failing for a passing reason fails for good.")
+    max_attempts: int = Field(
+        5, ge=1, description="Tries before a job that keeps failing for a passing reason fails for good."
+    )
     relay_interval_s: float = Field(1.0, gt=0, description="Pause between two passes of the relay, in seconds.")
     publish_again_s: float = Field(
-        10.0, gt=0, description="Age at which a queued job whose message was lost is published again, in seconds; doubles each time."
+        10.0, gt=0, description="Age at which a lost message is published again, in seconds; doubles each time."
     )
 
     segment_rows: int = Field(
@@ -94,7 +96,7 @@ class Settings(BaseSettings):
     max_item_mb: int = Field(10, ge=1, description="Size of one document at most, in MiB.")
 
     log_level: str = Field("INFO", description="Least severe level that is logged.")
-    log_format: str = Field("json", pattern="^(json|console)$", description="`json` for machines, `console` for people.")
+    log_format: str = Field("json", pattern="^(json|console)$", description="`json`, or `console` for people.")
 
     def model_max_tokens(self, model: str) -> int:
         """The longest text that a model takes, in tokens; OpenAI's limit where the model is not known."""

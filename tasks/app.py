@@ -4,6 +4,8 @@ from celery import Celery
 
 from workers.schedule import SCHEDULE
 
-app = Celery("dbrag", include=["tasks.ingest_document", "tasks.batch_embed", "tasks.embed_pending", "tasks.rebuild_index", "tasks.upkeep"])
+MODULES = ("ingest_document", "batch_embed", "embed_pending", "rebuild_index", "upkeep")
+
+app = Celery("dbrag", include=[f"tasks.{module}" for module in MODULES])
 app.config_from_object("celeryconfig")
 app.conf.beat_schedule = SCHEDULE

@@ -13,7 +13,7 @@ _runtime: Runtime | None = None
 
 def runtime() -> Runtime:
     """This process's runtime; opened on first use where the pool does not fork (`-P solo`)."""
-    global _runtime
+    global _runtime  # noqa: PLW0603 - one a process is what it is for
     if _runtime is None:
         _runtime = open_runtime(Settings())  # pyright: ignore[reportCallIssue] - from the environment
     return _runtime
@@ -34,7 +34,7 @@ def open_after_fork(**_: Any) -> None:
 @signals.worker_process_shutdown.connect
 def close_at_exit(**_: Any) -> None:
     """Gives connections back, and ends the extractor."""
-    global _runtime
+    global _runtime  # noqa: PLW0603
     if _runtime is not None:
         _runtime.close()
         _runtime = None

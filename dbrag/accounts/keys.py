@@ -1,7 +1,7 @@
 """API keys: made, listed, revoked, and recognised in a request.
 
-A key is `dbrag_<prefix>_<secret>`. The prefix finds the row; of the secret (32 random bytes) only the SHA-256 is stored,
-which is enough for something that nobody can guess: a slow hash protects passwords, which people choose.
+A key is `dbrag_<prefix>_<secret>`. The prefix finds the row; of the secret (32 random bytes) only the SHA-256 is
+stored, which is enough for something that nobody can guess: a slow hash protects passwords, which people choose.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 class Scope(StrEnum):
-    """What a key may do. read: look at anything; search; ingest: write documents and steer jobs; manage: collections, indexes."""
+    """What a key may do: read (look), search, ingest (write documents, steer jobs), manage (collections, indexes)."""
 
     READ = "read"
     SEARCH = "search"

@@ -7,8 +7,8 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
 from sqlalchemy import Connection as AlchemyConnection
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 import migrations

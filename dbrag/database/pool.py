@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: opened after fork, closed at exit, the same everywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,15 +42,13 @@ def open_pool(settings: Settings, size: int) -> Pool:
 
 
 @contextmanager
-def connect(settings: Settings, *, autocommit: bool = False) -> Iterator[Connection]:
+def connect(settings: Settings, *, autocommit: bool = False) -> Generator[Connection]:
     """One connection outside any pool; commits at the end, or rolls back on an error.
 
     Raises: Transient where the server cannot be reached.
     """
     try:
-        connection = psycopg.connect(
-            settings.database_url.get_secret_value(), autocommit=autocommit, **CONNECT_OPTIONS
-        )
+        connection = psycopg.connect(settings.database_url.get_secret_value(), autocommit=autocommit, **CONNECT_OPTIONS)
     except psycopg.OperationalError as exc:
         raise Transient(
             f"PostgreSQL cannot be reached: {exc}. Check DATABASE_URL.", code="database_unavailable"

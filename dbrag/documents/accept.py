@@ -63,7 +63,7 @@ def _insert_versions(
             "texts": [item.text for _, item in accepted],
         },
     ).fetchall()
-    return {index: version_id for index, version_id in inserted}
+    return dict(inserted)
 
 
 def _insert_blob(conn: Connection, collection: Collection, version_id: int, item: Submission) -> None:

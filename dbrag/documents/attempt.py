@@ -1,6 +1,6 @@
 """One attempt at a job: however it goes wrong, the job is tried again later or ends with the reason."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
@@ -30,7 +30,7 @@ class AttemptFailed(Exception):
 
 
 @contextmanager
-def attempt(runtime: Runtime, claim: Claim) -> Iterator[None]:
+def attempt(runtime: Runtime, claim: Claim) -> Generator[None]:
     """Runs the work of a claimed job.
 
     A claim that was lost in between is nobody's fault: the work is left to whoever has it now. A defect of ours fails

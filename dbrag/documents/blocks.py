@@ -18,7 +18,7 @@ from dbrag.vectors import segments
 SQL = beside(__file__)
 
 CHUNK_TYPES = ("int8", "uuid", "int8", "int8", "int4", "int4", "int4", "int4", "bytea", "text", "int8")
-PENDING_TYPES = ("int8", "uuid", "int8", "uuid", "int8", "text", "int4", "int2", "int4")
+PENDING_TYPES = ("int8", "uuid", "int8", "uuid", "int8", "text", "int4", "int2", "int4", "bytea")
 
 
 class Placed(NamedTuple):
@@ -37,6 +37,7 @@ class Waiting(NamedTuple):
     version_id: int
     chunk_id: int
     tokens: int
+    hash: bytes
 
 
 def next_block(conn: Connection, claim: Claim, *, max_items: int, max_bytes: int) -> list[Source]:
@@ -65,7 +66,7 @@ def store(
     placed = _place(conn, collection, fresh)
     _copy_chunks(conn, collection, placed)
     _store_texts(conn, fresh)
-    waiting = [Waiting(p.version_id, p.id, p.chunk.tokens) for p in placed if p.kept_chunk_id is None]
+    waiting = [Waiting(p.version_id, p.id, p.chunk.tokens, p.chunk.hash) for p in placed if p.kept_chunk_id is None]
     if split_before:  # a retry: what has its vector from the earlier attempt is not embedded again
         waiting += map(Waiting._make, segments.missing(conn, collection.generation_id, sorted(split_before & still)))
     _copy_pending(conn, claim, collection, waiting)
@@ -77,9 +78,7 @@ def store(
         chunks=max(len(placed), len(waiting)),
         chunks_done=max(0, len(placed) - len(waiting)),
     )
-    conn.execute(
-        SQL.mark_embedding, {"job_id": claim.id, "indexes": [one.source.item_index for one in prepared]}
-    )
+    conn.execute(SQL.mark_embedding, {"job_id": claim.id, "indexes": [one.source.item_index for one in prepared]})
     needy = {chunk.version_id for chunk in waiting}
     settle(
         conn,
@@ -135,7 +134,7 @@ def _copy_chunks(conn: Connection, collection: Collection, placed: Sequence[Plac
 def _copy_pending(conn: Connection, claim: Claim, collection: Collection, waiting: Sequence[Waiting]) -> None:
     with conn.cursor() as cursor, cursor.copy(SQL.copy_pending) as copy:
         copy.set_types(PENDING_TYPES)
-        for version_id, chunk_id, tokens in waiting:
+        for version_id, chunk_id, tokens, hash_ in waiting:
             copy.write_row(
                 (
                     chunk_id,
@@ -147,6 +146,7 @@ def _copy_pending(conn: Connection, claim: Claim, collection: Collection, waitin
                     collection.dimensions,
                     claim.queue.rank,
                     tokens,
+                    hash_,
                 )
             )
 

@@ -35,10 +35,8 @@ def delete(conn: Connection, collection: Collection, external_id: str) -> None:
     all_versions = conn.execute(SQL.versions_of_document, {"document_id": row[0]}).fetchall()
     versions.drop(conn, [version_id for version_id, _, _, _ in all_versions])
     conn.execute(SQL.delete_documents, {"ids": [row[0]]})
-    settle(
-        conn,
-        [Outcome(job_id, index, ItemStatus.SKIPPED) for _, job_id, index, status in all_versions if status == "waiting"],
-    )
+    waiting = [(job_id, index) for _, job_id, index, status in all_versions if status == "waiting"]
+    settle(conn, [Outcome(job_id, index, ItemStatus.SKIPPED) for job_id, index in waiting])
 
 
 def _not_found(collection: Collection, external_id: str) -> NotFound:

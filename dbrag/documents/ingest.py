@@ -1,4 +1,4 @@
-"""The work of `ingest_document` and `batch_embed`: splits a job's items, block by block, until they wait for vectors."""
+"""The work of `ingest_document` and `batch_embed`: splits a job's items until they wait for vectors."""
 
 from time import monotonic
 from typing import Any

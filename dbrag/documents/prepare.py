@@ -75,7 +75,7 @@ def whole_texts(max_tokens: int) -> Splitter:
         tokens = count_tokens(text)
         if tokens > max_tokens:
             raise Permanent(
-                f"the text has {tokens} tokens and the model takes {max_tokens}: send it as a document to have it split",
+                f"the text has {tokens} tokens, the model takes {max_tokens}: send it as a document to have it split",
                 code="text_too_long",
             )
         return [Span(0, len(text), tokens)]

@@ -201,7 +201,7 @@ COPY chunks (id, tenant_id, generation_id, version_id, position, start_offset, e
 FROM STDIN (FORMAT binary)
 
 -- name: copy_pending
-COPY pending (chunk_id, tenant_id, version_id, job_id, generation_id, model, dimensions, queue_rank, tokens)
+COPY pending (chunk_id, tenant_id, version_id, job_id, generation_id, model, dimensions, queue_rank, tokens, hash)
 FROM STDIN (FORMAT binary)
 
 -- name: next_deleted

@@ -9,8 +9,6 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import namedtuple_row
-
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.jobs.model import ItemStatus
@@ -29,6 +27,15 @@ class Ready(NamedTuple):
     item_index: int
     paid: bool
     overtaken: bool
+
+
+class Older(NamedTuple):
+    """A version that goes when a newer one goes live."""
+
+    id: int
+    job_id: UUID
+    item_index: int
+    status: str
 
 
 def lock(conn: Connection, version_ids: Sequence[int]) -> list[int]:
@@ -56,8 +63,8 @@ def complete(conn: Connection, version_ids: Iterable[int]) -> list[Outcome]:
     overtaken = [version for version in ready if version.overtaken]
     newest = [list(group)[-1] for _, group in groupby(_without(ready, overtaken), lambda v: v.document_id)]
     ids = [version.id for version in newest]
-    older = conn.cursor(row_factory=namedtuple_row).execute(SQL.older_versions, {"version_ids": ids}).fetchall()
-    drop(conn, [version.id for version in [*overtaken, *older]])
+    older = [Older._make(row) for row in conn.execute(SQL.older_versions, {"version_ids": ids})]
+    drop(conn, [version.id for version in (*overtaken, *older)])
     conn.execute(SQL.go_live, {"version_ids": ids})
     skipped = [*overtaken, *(version for version in older if version.status == "waiting")]
     return [

@@ -14,6 +14,8 @@ from dbrag.settings import Settings
 from dbrag.vectors import generations
 
 SQL = beside(__file__)
+# Any constant will do, as long as only claims take it.
+CLAIM_LOCK = 0x636C61696D
 
 
 def claim(conn: Connection, settings: Settings) -> Batch | None:
@@ -21,6 +23,7 @@ def claim(conn: Connection, settings: Settings) -> Batch | None:
 
     A short transaction: the lease, not a lock, protects the claim from here on.
     """
+    conn.execute(SQL.lock_claims, {"key": CLAIM_LOCK})
     wanted = conn.execute(SQL.next_model).fetchone()
     if wanted is None:
         return None
@@ -28,6 +31,8 @@ def claim(conn: Connection, settings: Settings) -> Batch | None:
     candidates = conn.execute(
         SQL.candidates, {"model": model, "dimensions": dimensions, "limit": settings.request_inputs}
     ).fetchall()
+    if not candidates:  # whoever asks for the same texts right now takes these next
+        return None
     count = pack.take([tokens for _, tokens in candidates], settings.request_inputs, settings.request_tokens)
     claim_id = uuid4()
     conn.execute(

@@ -70,9 +70,7 @@ def _ask(runtime: Runtime, batch: Batch, found: Found) -> None:
     """
     unknown = {text.hash: text for text in batch.texts if not found.knows(text.hash)}
     asked = list(unknown.values())
-    for positions, answer in runtime.provider.embed_each(
-        [text.text for text in asked], batch.model, batch.dimensions
-    ):
+    for positions, answer in runtime.provider.embed_each([text.text for text in asked], batch.model, batch.dimensions):
         answered = [asked[position] for position in positions]
         if isinstance(answer, Permanent):
             found.errors |= {text.hash: {"code": answer.code, "detail": answer.detail} for text in answered}

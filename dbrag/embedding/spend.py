@@ -1,7 +1,7 @@
 """What embedding cost, and what it did not cost, by tenant and job."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from dbrag.database.pool import Connection
@@ -13,6 +13,7 @@ from dbrag.runtime import Runtime
 SQL = beside(__file__)
 
 Payer = tuple[UUID, UUID]
+NONE: Mapping[Payer, int] = {}
 
 
 def record(runtime: Runtime, batch: Batch, asked: Sequence[Text], prompt_tokens: int) -> None:
@@ -57,10 +58,10 @@ def _insert(
     conn: Connection,
     model: str,
     *,
-    texts: Counter[Payer] = Counter(),  # noqa: B008 - never changed
-    tokens: Counter[Payer] = Counter(),  # noqa: B008
-    from_cache: Counter[Payer] = Counter(),  # noqa: B008
-    costs: dict[Payer, float] | None = None,
+    texts: Mapping[Payer, int] = NONE,
+    tokens: Mapping[Payer, int] = NONE,
+    from_cache: Mapping[Payer, int] = NONE,
+    costs: Mapping[Payer, float] = NONE,
 ) -> None:
     payers = sorted({*texts, *tokens, *from_cache})
     if payers:
@@ -70,9 +71,9 @@ def _insert(
                 "model": model,
                 "tenant_ids": [tenant_id for tenant_id, _ in payers],
                 "job_ids": [job_id for _, job_id in payers],
-                "texts": [texts[payer] for payer in payers],
-                "prompt_tokens": [tokens[payer] for payer in payers],
-                "texts_from_cache": [from_cache[payer] for payer in payers],
-                "costs_usd": [(costs or {}).get(payer, 0.0) for payer in payers],
+                "texts": [texts.get(payer, 0) for payer in payers],
+                "prompt_tokens": [tokens.get(payer, 0) for payer in payers],
+                "texts_from_cache": [from_cache.get(payer, 0) for payer in payers],
+                "costs_usd": [costs.get(payer, 0.0) for payer in payers],
             },
         )

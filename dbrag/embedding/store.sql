@@ -4,11 +4,18 @@ SELECT model, dimensions FROM pending
 WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
 ORDER BY queue_rank, chunk_id LIMIT 1
 
+-- name: lock_claims
+-- One claim at a time (some 20 ms), so that each sees what the others have taken.
+SELECT pg_advisory_xact_lock(%(key)s)
+
 -- name: candidates
--- Texts for one request, across documents and jobs, most urgent first; what another worker is taking is skipped.
-SELECT chunk_id, tokens FROM pending
+-- Texts for one request, across documents and jobs, most urgent first. A text that is being asked for already, for
+-- another document, waits for that answer: it would be paid twice. What is being cancelled is skipped.
+SELECT chunk_id, tokens FROM pending p
 WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
   AND model = %(model)s AND dimensions = %(dimensions)s
+  AND NOT EXISTS (SELECT FROM pending o WHERE o.hash = p.hash AND o.claim_id IS NOT NULL AND o.model = p.model
+                  AND o.dimensions = p.dimensions)
 ORDER BY queue_rank, chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: claim

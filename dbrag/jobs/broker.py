@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
-from celery import Celery
+from celery import Celery  # pyright: ignore[reportMissingTypeStubs] - Celery has none
 from kombu.exceptions import OperationalError
 
 from dbrag.errors import Transient
@@ -21,7 +21,8 @@ class Broker:
     """A client of the broker. Connects when it is used; one a process, shared by its threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._celery = Celery("dbrag-publisher", broker=settings.celery_broker_url.get_secret_value(), set_as_current=False)
+        broker_url = settings.celery_broker_url.get_secret_value()
+        self._celery: Any = Celery("dbrag-publisher", broker=broker_url, set_as_current=False)
         self._celery.conf.update(
             task_send_sent_event=True,
             task_publish_retry=False,
@@ -79,6 +80,6 @@ def _length(channel: Any, queue: str) -> int:
     return int(channel.queue_declare(queue=queue, durable=True).message_count)
 
 
-def _transport_errors(app: Celery) -> tuple[type[BaseException], ...]:
-    connection: Any = app.connection_for_write()
+def _transport_errors(app: Any) -> tuple[type[BaseException], ...]:
+    connection = app.connection_for_write()
     return (*connection.connection_errors, *connection.channel_errors)

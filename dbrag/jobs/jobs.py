@@ -18,9 +18,7 @@ from dbrag.jobs.settle import finish, lock
 SQL = beside(__file__)
 
 
-def create(
-    conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collection_id: int, **params: Any
-) -> UUID:
+def create(conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collection_id: int, **params: Any) -> UUID:
     """Accepts a job whose steps its task finds out; it is published once the caller has committed."""
     return create_with_items(conn, tenant_id, kind, queue, collection_id, [], params=params)
 

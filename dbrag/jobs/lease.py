@@ -1,6 +1,6 @@
 """Keeping a claim alive through work that outlasts a lease."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -18,7 +18,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 @contextmanager
-def kept_alive(pool: Pool, claim: Claim, settings: Settings) -> Iterator[None]:
+def kept_alive(pool: Pool, claim: Claim, settings: Settings) -> Generator[None]:
     """Renews the claim three times a lease while the block runs; a claim that is lost is not taken back."""
     done = Event()
 

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from threading import Event
 from time import monotonic
+from types import FrameType
 
 import psycopg
 import structlog
@@ -95,8 +96,10 @@ class Relay:
             code="worker_lost",
         )
         with self._pool.connection() as conn:
-            ids = conn.execute(SQL.exhausted_jobs, {"max_attempts": self._settings.max_attempts, "limit": PASS}).fetchall()
-        for job_id, _ in ids:
+            exhausted = conn.execute(
+                SQL.exhausted_jobs, {"max_attempts": self._settings.max_attempts, "limit": PASS}
+            ).fetchall()
+        for (job_id,) in exhausted:
             with self._pool.connection() as conn:
                 endings.fail(conn, job_id, error)
 
@@ -116,7 +119,8 @@ class Relay:
     def wake_embedders(self) -> None:
         """Makes sure that pending texts are looked at, however their wake-up was lost or their wait has ended."""
         with self._pool.connection() as conn:
-            claimable = {list(Queue)[row[0]] for row in conn.execute(SQL.claimable_ranks)}
+            ranks = [int(row[0]) for row in conn.execute(SQL.claimable_ranks)]
+        claimable = {list(Queue)[rank] for rank in ranks}
         self._wakes = {queue: wake for queue, wake in self._wakes.items() if queue in claimable}
         for queue in claimable:
             due, pause_s = self._wakes.get(queue, (0.0, WAKE_AGAIN_S))
@@ -128,8 +132,12 @@ class Relay:
 def run(settings: Settings) -> None:
     """Runs passes until SIGTERM or SIGINT."""
     stopping = Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stop)
     pool, broker = open_pool(settings, size=2), Broker(settings)
     relay = Relay(pool, broker, settings)
     log.info("relay started", interval_s=settings.relay_interval_s)

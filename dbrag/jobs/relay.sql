@@ -40,7 +40,7 @@ RETURNING id
 
 -- name: exhausted_jobs
 -- Jobs whose worker was lost in their last attempt.
-SELECT id, tenant_id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt >= %(max_attempts)s
+SELECT id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt >= %(max_attempts)s
 ORDER BY lease_until LIMIT %(limit)s
 
 -- name: expired_pending

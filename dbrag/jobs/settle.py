@@ -48,7 +48,7 @@ def settle(conn: Connection, outcomes: Sequence[Outcome]) -> None:
 
 
 def settle_all(conn: Connection, job_id: UUID, status: ItemStatus, error: dict[str, Any] | None = None) -> None:
-    """Ends whatever of a job is not final yet, all of it as `failed` (with this error) or as `cancelled`, and the job."""
+    """Ends a job, and whatever of it is not final yet, as `failed` (with this error) or as `cancelled`."""
     lock(conn, [job_id])
     outcome = {"job_id": job_id, "status": status, "error": error and Jsonb(error)}
     conn.execute(SQL.settle_all_items, outcome)

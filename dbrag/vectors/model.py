@@ -54,7 +54,7 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One chunk found: `start` and `end` are character offsets into its document's text, `score` is 1 − cosine distance."""
+    """A chunk found: `start` and `end` are character offsets into its document's text, `score` 1 − cosine distance."""
 
     external_id: str
     chunk_id: int

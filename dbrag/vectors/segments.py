@@ -39,9 +39,7 @@ def ensure_fresh(conn: Connection, generation_id: int) -> None:
         conn.execute(statement.format(**names))
 
 
-def write(
-    conn: Connection, generation: Generation, chunk_ids: Sequence[int], vectors: NDArray[np.float32]
-) -> None:
+def write(conn: Connection, generation: Generation, chunk_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
     """Appends vectors (n, dimensions) to the fresh segment by binary COPY.
 
     Raises: Transient where the segment was sealed since `ensure_fresh`: do that again, and the transaction too.
@@ -59,9 +57,7 @@ def write(
 def delete_vectors(conn: Connection, generation_id: int, chunk_ids: Sequence[int]) -> None:
     """Removes the vectors of chunks that are gone."""
     if chunk_ids and has_table(conn, generation_id):
-        conn.execute(
-            SQL.delete_vectors.format(table=generation_table(generation_id)), {"chunk_ids": list(chunk_ids)}
-        )
+        conn.execute(SQL.delete_vectors.format(table=generation_table(generation_id)), {"chunk_ids": list(chunk_ids)})
 
 
 def stored(conn: Connection, generation: Generation, hashes: Collection[bytes]) -> dict[bytes, NDArray[Any]]:
@@ -77,11 +73,11 @@ def stored(conn: Connection, generation: Generation, hashes: Collection[bytes]) 
     return {hash_: np.frombuffer(value, element, offset=4) for hash_, value in rows}
 
 
-def missing(conn: Connection, generation_id: int, version_ids: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Chunks of these versions that still need a vector: (version id, chunk id, tokens)."""
+def missing(conn: Connection, generation_id: int, version_ids: Sequence[int]) -> list[tuple[int, int, int, bytes]]:
+    """Chunks of these versions that still need a vector: (version id, chunk id, tokens, hash)."""
     ensure_fresh(conn, generation_id)
     query = SQL.missing_vectors.format(table=generation_table(generation_id))
-    return [(row[0], row[1], row[2]) for row in conn.execute(query, {"version_ids": list(version_ids)})]
+    return [(row[0], row[1], row[2], row[3]) for row in conn.execute(query, {"version_ids": list(version_ids)})]
 
 
 def has_table(conn: Connection, generation_id: int) -> bool:

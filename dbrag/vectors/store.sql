@@ -54,7 +54,7 @@ WHERE c.generation_id = %(generation_id)s AND c.hash = ANY(%(hashes)s) AND c.kep
 
 -- name: missing_vectors
 -- Chunks of these versions that have no vector yet, and keep none.
-SELECT c.version_id, c.id, c.tokens FROM chunks c
+SELECT c.version_id, c.id, c.tokens, c.hash FROM chunks c
 WHERE c.version_id = ANY(%(version_ids)s) AND c.kept_chunk_id IS NULL
   AND NOT EXISTS (SELECT FROM {table} v WHERE v.chunk_id = c.id)
 

@@ -1,9 +1,7 @@
-"""The names of a generation's tables and the queries on them."""
+"""The names and column types of a generation's tables."""
 
-from typing import Any
-
-from psycopg.sql import SQL as Statement
-from psycopg.sql import Composed, Identifier
+from psycopg import sql
+from psycopg.sql import Identifier
 
 from dbrag.documents.model import Storage
 
@@ -23,16 +21,11 @@ def segment_table_name(generation_id: int, segment_id: int) -> str:
     return f"generation_{generation_id}_segment_{segment_id}"
 
 
-def column_type(storage: Storage, dimensions: int) -> Composed:
+def column_type(storage: Storage, dimensions: int) -> sql.Composed:
     """`halfvec(1536)`."""
-    return Statement("{}({})").format(Identifier(storage.value), dimensions)
+    return sql.SQL("{}({})").format(Identifier(storage.value), dimensions)
 
 
-def column_storage(storage: Storage, dimensions: int) -> Statement:
+def column_storage(storage: Storage, dimensions: int) -> sql.SQL:
     bytes_ = dimensions * (2 if storage is Storage.HALFVEC else 4)
-    return Statement("PLAIN") if bytes_ <= PLAIN_BYTES else Statement("EXTERNAL")
-
-
-def on(query: Statement, **names: Any) -> Composed:
-    """The query with its identifiers and type filled in."""
-    return query.format(**names)
+    return sql.SQL("PLAIN") if bytes_ <= PLAIN_BYTES else sql.SQL("EXTERNAL")

@@ -233,6 +233,7 @@ CREATE TABLE pending (
     dimensions     integer NOT NULL,
     queue_rank     smallint NOT NULL,
     tokens         integer NOT NULL,
+    hash           bytea NOT NULL,
     claim_id       uuid,
     lease_until    timestamptz,
     not_before     timestamptz,
@@ -241,6 +242,7 @@ CREATE TABLE pending (
 );
 CREATE INDEX pending_next ON pending (queue_rank, chunk_id) WHERE claim_id IS NULL;
 CREATE INDEX pending_claimed ON pending (claim_id) WHERE claim_id IS NOT NULL;
+CREATE INDEX pending_in_flight ON pending (hash) WHERE claim_id IS NOT NULL;
 CREATE INDEX pending_leased ON pending (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX pending_of_a_version ON pending (version_id);
 -- Every row is written twice and deleted soon: keep up with that.

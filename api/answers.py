@@ -1,0 +1,51 @@
+"""How a view answers: a model as JSON, a page of a list, a job that was accepted."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from flask import Response
+from pydantic import BaseModel
+
+from api import render, waiting
+from api.inputs import JobHeaders
+from api.outputs import JobOutput, Page
+from api.process import runtime
+from dbrag.errors import NotAvailable
+from dbrag.jobs.model import Job
+
+T = TypeVar("T")
+
+
+def answer(body: BaseModel, status: int = 200) -> Response:
+    return Response(body.model_dump_json(), status, mimetype="application/json")
+
+
+def page(found: Sequence[T], limit: int, cursor: Callable[[T], object], rendered: Callable[[T], BaseModel]) -> Response:
+    """A page of `limit` entries, of which the caller has asked for one more to see whether there are more."""
+    shown, has_more = found[:limit], len(found) > limit
+    next_cursor = str(cursor(shown[-1])) if has_more else None
+    return answer(Page[Any](data=[rendered(entry) for entry in shown], has_more=has_more, next_cursor=next_cursor))
+
+
+def job_body(job: Job) -> JobOutput:
+    return render.job(job, datetime.now(UTC))
+
+
+def refuse_idempotency_key(header: JobHeaders) -> None:
+    """Called by every view that makes a job. Raises: NotAvailable: a key that is ignored would be a false promise."""
+    if header.idempotency_key is not None:
+        raise NotAvailable(
+            "Idempotency-Key is not in this release: send an external_id with each document instead, so that sending "
+            "it again makes a new version of the same document and pays for nothing twice"
+        )
+
+
+def accepted(job: Job, header: JobHeaders) -> Response:
+    """The 202 for a job whose transaction has been committed; waits for its end first where that is preferred."""
+    runtime().publisher.poke()
+    job = waiting.until_final(job, waiting.preferred_s(header.prefer))
+    response = answer(job_body(job), status=202)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Retry-After"] = "1"
+    return response

@@ -1,0 +1,146 @@
+"""What requests hold, as models: of bodies, of query parameters (…Query), of paths (…Path) and of headers."""
+
+from functools import cache
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.fields import ExternalId, Line, Metadata, Question, Queue, Strict, Text
+from dbrag.documents.model import Storage
+from dbrag.jobs.model import ItemStatus, Kind, Status
+from dbrag.jobs.model import Queue as QueueName
+
+
+class Parameters(BaseModel):
+    """Query parameters or headers."""
+
+    @classmethod
+    @cache
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # cached
+        """The same as pydantic's, kept: flask-openapi3 asks for it in every request, and it takes 0.4 ms to make."""
+        return super().model_json_schema(*args, **options)
+
+
+class CollectionPath(BaseModel):
+    name: str = Field(description="Name of a collection.")
+
+
+class NewCollectionPath(BaseModel):
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        description="1–63 of a–z, 0–9, `_` and `-`, the first a letter or a digit.",
+    )
+
+
+class DocumentPath(CollectionPath):
+    external_id: str = Field(description="Your name for the document; it may hold slashes.")
+
+
+class JobPath(BaseModel):
+    job_id: UUID = Field(description="Id of a job.")
+
+
+class ChunkingInput(Strict):
+    max_tokens: int | None = Field(None, ge=16, le=8192, description="Tokens in a chunk at most.")
+    overlap_tokens: int | None = Field(None, ge=0, lt=8192, description="Tokens that neighbours share.")
+
+
+class CollectionInput(Strict):
+    """What is left out gets the default, or stays as the collection has it."""
+
+    model: Line | None = Field(None, description="Embedding model.")
+    dimensions: int | None = Field(None, ge=1, le=4000, description="Length of a vector; the model's own by default.")
+    storage: Annotated[Storage, Field(strict=False)] | None = Field(None, description="Bytes a dimension: 2 or 4.")
+    chunking: ChunkingInput = Field(default_factory=lambda: ChunkingInput.model_validate({}))
+
+
+class TextInput(Strict):
+    """A ready-made text, embedded as it is."""
+
+    external_id: ExternalId | None = Field(None, description="Your name for it; a UUID by default.")
+    text: Text
+    metadata: Metadata = Field({}, description="Whatever you want to filter by; at most 64 KiB.")
+
+
+class DocumentInput(TextInput):
+    """A document whose text is known."""
+
+    title: Line | None = None
+
+
+class SingleInput(DocumentInput):
+    """One document on its own, which may name its queue."""
+
+    queue: Queue | None = None
+
+
+class FileInput(Strict):
+    """The form fields beside a file."""
+
+    external_id: ExternalId | None = None
+    title: Line | None = None
+    metadata: Metadata = Field(default={})
+    queue: Queue | None = None
+
+
+def _comparable(vector: list[float]) -> list[float]:
+    # As half precision, in which vectors are stored, larger numbers are infinite, and much smaller ones 0.
+    if not 1e-4 <= max(map(abs, vector), default=0) <= 65_504:
+        raise PydanticCustomError("vector", "must have its largest number between 0.0001 and 65504, but for the sign")
+    return vector
+
+
+class SearchInput(Strict):
+    query: Question | None = Field(None, description="A question or a passage.")
+    vector: Annotated[list[float], AfterValidator(_comparable)] | None = Field(
+        None, description="Instead of `query`: a vector of the collection's model and dimensions."
+    )
+    limit: int = Field(10, ge=1, le=1000)
+    filter: Metadata | None = Field(None, description="Finds only documents whose metadata contain this object.")
+    mode: Literal["vector", "text", "hybrid"] = "vector"
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if (self.query is None) == (self.vector is None):
+            raise PydanticCustomError("question", "give exactly one of `query` and `vector`")
+        return self
+
+
+class QueueQuery(Parameters):
+    model_config = ConfigDict(extra="forbid")
+
+    queue: QueueName = Field(QueueName.DEFAULT, description="Which queue the job waits in.")
+
+
+class PageQuery(Parameters):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(50, ge=1, le=200, description="Entries on a page at most.")
+
+
+class CollectionsQuery(PageQuery):
+    cursor: Line | None = Field(None, description="`next_cursor` of the page before.")
+
+
+class JobsQuery(PageQuery):
+    cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
+    status: Status | None = None
+    kind: Kind | None = None
+    queue: QueueName | None = None
+    collection: Line | None = Field(None, description="Name of a collection.")
+
+
+class ItemsQuery(PageQuery):
+    cursor: int | None = Field(None, ge=0, le=2**31 - 1, description="`next_cursor` of the page before.")
+    status: ItemStatus | None = None
+
+
+class JobHeaders(Parameters):
+    prefer: str | None = Field(
+        None, alias="Prefer", description="`wait=N`: hold the answer until the job ends, for N (at most 30) seconds."
+    )
+    idempotency_key: str | None = Field(
+        None, alias="Idempotency-Key", description="Not in this release: refused, so that nobody relies on it."
+    )

@@ -1,0 +1,184 @@
+"""What answers hold, as models: the OpenAPI document and the JSON are both made from them."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from dbrag.documents.model import DocumentStatus, Storage
+from dbrag.jobs.model import ItemStatus, Kind, Queue, Status
+from dbrag.vectors.model import SegmentStatus
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list; `next_cursor` goes into `?cursor=` for the next one."""
+
+    data: list[T]
+    has_more: bool
+    next_cursor: str | None
+
+
+class Listing(BaseModel, Generic[T]):
+    """A list that has no pages."""
+
+    data: list[T]
+
+
+class ChunkingOutput(BaseModel):
+    max_tokens: int
+    overlap_tokens: int
+
+
+class CollectionOutput(BaseModel):
+    name: str
+    model: str
+    dimensions: int
+    storage: Storage
+    chunking: ChunkingOutput
+    created_at: datetime
+
+
+class DocumentOutput(BaseModel):
+    external_id: str
+    status: DocumentStatus
+    version: int
+    title: str | None
+    metadata: dict[str, Any]
+    text: str | None = Field(description="None until it has been extracted.")
+    chunks: int
+    job_id: UUID
+    created_at: datetime
+    updated_at: datetime
+
+
+class ReasonOutput(BaseModel):
+    code: str
+    detail: str | None
+    until: datetime | None
+
+
+class CountsOutput(BaseModel):
+    """Items; `cached` are completed ones that needed no paid text."""
+
+    total: int
+    completed: int
+    failed: int
+    skipped: int
+    cached: int
+
+
+class ProgressOutput(BaseModel):
+    stage: str = Field(description="waiting, extracting, embedding, indexing or done")
+    percent: float
+    eta_seconds: float | None
+    queue_position: int | None
+
+
+class UsageOutput(BaseModel):
+    prompt_tokens: int
+    texts_from_cache: int
+    cost_usd: float
+
+
+class JobOutput(BaseModel):
+    id: UUID
+    kind: Kind
+    status: Status
+    queue: Queue
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    status_reason: ReasonOutput | None
+    counts: CountsOutput
+    progress: ProgressOutput
+    usage: UsageOutput
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+
+
+class ItemOutput(BaseModel):
+    index: int
+    external_id: str | None
+    status: ItemStatus
+    error: dict[str, Any] | None
+
+
+class HitOutput(BaseModel):
+    """A chunk; `start` and `end` are character offsets into its document's text, `score` is 1 − cosine distance."""
+
+    external_id: str
+    chunk_id: int
+    text: str
+    start: int
+    end: int
+    score: float
+    metadata: dict[str, Any]
+
+
+class IndexSettingsOutput(BaseModel):
+    model: str
+    dimensions: int
+    storage: Storage
+    m: int
+    ef_construction: int
+
+
+class SegmentOutput(BaseModel):
+    id: int
+    status: SegmentStatus
+    rows: int
+    bytes: int
+    created_at: datetime
+    sealed_at: datetime | None
+    indexed_at: datetime | None
+
+
+class IndexOutput(BaseModel):
+    settings: IndexSettingsOutput
+    rows: int
+    bytes: int
+    segments: list[SegmentOutput]
+    recall: dict[str, Any] | None = Field(
+        description="The last recall probe; null, since probes come with a later release."
+    )
+
+
+class QueueOutput(BaseModel):
+    name: Queue
+    waiting: int
+    running: int
+    oldest_age_s: float | None
+    pending_texts: int
+    messages: int | None = Field(description="Length of the queue in the broker; null when the broker is away.")
+
+
+class CheckOutput(BaseModel):
+    ok: bool
+    detail: str
+
+
+class ReadinessOutput(BaseModel):
+    status: str = Field(description="ready or unavailable")
+    checks: dict[str, CheckOutput] = Field(description="database, broker and schema")
+
+
+class FaultOutput(BaseModel):
+    pointer: str = Field(description="JSON pointer into the body, or `?name` of a query, `{name}` of a path parameter.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """application/problem+json (RFC 9457); `code` is for programs, `detail` for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    retryable: bool
+    errors: list[FaultOutput]

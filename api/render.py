@@ -1,0 +1,79 @@
+"""What dbrag's functions return, in the words of the API: pure, one function a thing."""
+
+from datetime import datetime
+
+from api import outputs
+from dbrag.documents.model import Collection, Document
+from dbrag.jobs.model import Item, Job, QueueReport
+from dbrag.jobs.progress import progress
+from dbrag.vectors.model import Hit, IndexReport
+
+
+def collection(found: Collection) -> outputs.CollectionOutput:
+    return outputs.CollectionOutput(
+        name=found.name,
+        model=found.model,
+        dimensions=found.dimensions,
+        storage=found.storage,
+        chunking=outputs.ChunkingOutput(max_tokens=found.max_tokens, overlap_tokens=found.overlap_tokens),
+        created_at=found.created_at,
+    )
+
+
+def document(found: Document) -> outputs.DocumentOutput:
+    return outputs.DocumentOutput.model_validate(found, from_attributes=True)
+
+
+def job(found: Job, now: datetime) -> outputs.JobOutput:
+    """The job body; `now` (aware) is what its time to go is counted from."""
+    return outputs.JobOutput(
+        id=found.id,
+        kind=found.kind,
+        status=found.status,
+        queue=found.queue,
+        created_at=found.created_at,
+        started_at=found.started_at,
+        finished_at=found.finished_at,
+        attempt=found.attempt,
+        status_reason=_reason(found),
+        counts=outputs.CountsOutput.model_validate(found, from_attributes=True),
+        progress=outputs.ProgressOutput.model_validate(progress(found, now), from_attributes=True),
+        usage=outputs.UsageOutput.model_validate(found, from_attributes=True),
+        result=found.result,
+        error=found.error,
+    )
+
+
+def item(found: Item) -> outputs.ItemOutput:
+    return outputs.ItemOutput.model_validate(found, from_attributes=True)
+
+
+def hit(found: Hit) -> outputs.HitOutput:
+    return outputs.HitOutput.model_validate(found, from_attributes=True)
+
+
+def index(found: IndexReport) -> outputs.IndexOutput:
+    return outputs.IndexOutput(
+        settings=outputs.IndexSettingsOutput.model_validate(found.generation, from_attributes=True),
+        rows=sum(segment.rows for segment in found.segments),
+        bytes=sum(segment.bytes for segment in found.segments),
+        segments=[outputs.SegmentOutput.model_validate(segment, from_attributes=True) for segment in found.segments],
+        recall=None,
+    )
+
+
+def queue(found: QueueReport, messages: int | None) -> outputs.QueueOutput:
+    return outputs.QueueOutput(
+        name=found.name,
+        waiting=found.waiting,
+        running=found.running,
+        oldest_age_s=found.oldest_age_s,
+        pending_texts=found.pending_texts,
+        messages=messages,
+    )
+
+
+def _reason(found: Job) -> outputs.ReasonOutput | None:
+    if found.reason_code is None:
+        return None
+    return outputs.ReasonOutput(code=found.reason_code, detail=found.reason_detail, until=found.reason_until)

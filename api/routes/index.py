@@ -1,0 +1,33 @@
+"""A collection's index: its segments, and rebuilding it."""
+
+from flask import Response
+
+from api import lookup, render
+from api.answers import accepted, answer, refuse_idempotency_key
+from api.auth import needs
+from api.inputs import CollectionPath, JobHeaders
+from api.openapi import blueprint
+from api.outputs import IndexOutput, JobOutput
+from api.process import runtime
+from dbrag.accounts.model import Scope
+from dbrag.vectors import index
+
+bp = blueprint("index", "The segments in which a collection's vectors lie.")
+
+
+@bp.get("/collections/<name>/index", responses={200: IndexOutput})
+@needs(Scope.READ)
+def get_index(path: CollectionPath) -> Response:
+    """Settings, segments and sizes."""
+    with runtime().pool.connection() as conn:
+        return answer(render.index(index.describe(conn, lookup.collection(conn, path.name))))
+
+
+@bp.post("/collections/<string:name>/index:rebuild", responses={202: JobOutput})
+@needs(Scope.MANAGE)
+def rebuild_index(path: CollectionPath, header: JobHeaders) -> Response:
+    """Build the index of what has none yet; a rebuild that is under way already is the answer to a second one."""
+    refuse_idempotency_key(header)
+    with runtime().pool.connection() as conn:
+        job = index.request_rebuild(conn, lookup.collection(conn, path.name))
+    return accepted(job, header)

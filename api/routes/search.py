@@ -1,0 +1,38 @@
+"""Search: the chunks nearest to a question, or to a vector."""
+
+from flask import Response
+
+from api import lookup, render
+from api.answers import answer
+from api.auth import needs
+from api.inputs import CollectionPath, SearchInput
+from api.openapi import blueprint
+from api.outputs import HitOutput, Listing
+from api.process import runtime
+from dbrag.accounts.model import Scope
+from dbrag.documents.model import Collection
+from dbrag.errors import Fault, Invalid, NotAvailable
+from dbrag.vectors.search import search
+
+bp = blueprint("search", "What is found.")
+
+
+@bp.post("/collections/<name>/search", responses={200: Listing[HitOutput]})
+@needs(Scope.SEARCH)
+def post_search(path: CollectionPath, body: SearchInput) -> Response:
+    """The chunks nearest to `query` or `vector`, best first."""
+    if body.mode != "vector":
+        raise NotAvailable(f"the mode `{body.mode}` is not in this release: use `vector`")
+    with runtime().pool.connection() as conn:
+        collection = lookup.collection(conn, path.name)
+    _check_dimensions(body.vector, collection)
+    hits = search(
+        runtime(), collection, query=body.query, vector=body.vector, limit=body.limit, metadata_filter=body.filter
+    )
+    return answer(Listing[HitOutput](data=[render.hit(hit) for hit in hits]))
+
+
+def _check_dimensions(vector: list[float] | None, collection: Collection) -> None:
+    if vector is not None and len(vector) != collection.dimensions:
+        detail = f"has {len(vector)} numbers, the collection's vectors have {collection.dimensions}"
+        raise Invalid("the vector has the wrong length", faults=(Fault("/vector", detail),))

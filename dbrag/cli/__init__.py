@@ -1,0 +1,1 @@
+"""The command line: client commands over HTTP and the operator's tools."""

@@ -1,0 +1,167 @@
+"""`dbrag demo`: the whole way of real documents, shown and checked."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+
+from dbrag.cli import output, render
+from dbrag.cli.address import Address
+from dbrag.cli.client import Client, is_loopback
+from dbrag.cli.ingest import failed_items
+from dbrag.cli.model import Item, Job
+from dbrag.cli.sources import Source, find
+from dbrag.cli.tally import Tally, tally, usd
+from dbrag.cli.watch import board, follow
+from dbrag.errors import Permanent
+from dbrag.jobs.model import Queue, Status
+
+COLLECTION = "samples"
+MODEL = "text-embedding-3-small"
+# What the embedded stack's model has by nature; OpenAI's model can be shortened to it.
+DIMENSIONS = 256
+BROKEN = "broken"
+NOTE = {
+    "external_id": "note",
+    "title": "A note, sent as JSON",
+    "text": "Whoever waits for a job can see why: its place in the queue, the rate limit or the budget that holds it, "
+    "its progress and its cost are in the API, in the command line client, in Flower and in the metrics.",
+    "metadata": {"source": "dbrag demo"},
+    "queue": "critical",
+}
+QUESTIONS = (
+    "How can I see why a job is waiting?",
+    "How are documents stored as vectors?",
+    "What happens when a worker is killed?",
+)
+NEXT = """\
+  make up                                 the same stack, left running; it prints the address of Flower, which shows
+                                          every task, and of the API's pages (/docs)
+  dbrag ingest PATH… --collection NAME    your own files; then: dbrag search "a question" --collection NAME
+  dbrag jobs list, dbrag doctor           what is going on, and what is wrong
+  README.md, docs/                        a tour with curl, the settings, the states of a job, decisions
+"""
+HITS = 2
+SNIPPET_CHARS = 240
+
+
+def demo() -> None:
+    """Start everything here, ingest samples/ over HTTP, search it, show the cost, stop. Ends with 0 if all worked."""
+    root, console = Path.cwd(), output.answers()
+    files = _samples(root)
+    from dbrag.devstack.up import running_stack  # noqa: PLC0415 (needs the extra [embedded])
+
+    begun = time.monotonic()
+    _heading(
+        console, "1. Starting PostgreSQL, Redis, a local embedding model, the API, workers, relay, beat and Flower"
+    )
+    with running_stack(root) as stack:
+        _addresses(console, stack, time.monotonic() - begun)
+        with Client(Address(stack["api"], stack["api_key"]), notice=output.remark) as client:
+            wrong = Tour(client, console).run(files, is_local=is_loopback(stack["embeddings"]))
+    _heading(console, "Where to look next")
+    console.print(NEXT, markup=False, soft_wrap=True)
+    for sentence in wrong:
+        output.failure(sentence)
+    if not wrong:
+        console.print("All of it worked.", style="bold green")
+    raise typer.Exit(1 if wrong else 0)
+
+
+class Tour:
+    """The guided way through a running stack."""
+
+    def __init__(self, client: Client, console: Console) -> None:
+        self._client = client
+        self._console = console
+
+    def run(self, files: Sequence[Source], *, is_local: bool) -> list[str]:
+        """Ingest `files`, search them, show the cost (`is_local`: none was paid).
+
+        Returns what did not go as it should, a sentence each.
+        """
+        jobs = self._ingest(files)
+        failed = failed_items(self._client, jobs)
+        self._outcome(jobs, failed)
+        silent = self._search()
+        self._cost(tally(jobs), is_local=is_local)
+        return ingest_faults(jobs, failed, {file.name for file in files if is_broken(file)}) + silent
+
+    def _ingest(self, files: Sequence[Source]) -> list[Job]:
+        _heading(self._console, f"2. Sending the {len(files)} files of samples/ as one batch, and a note as JSON")
+        self._client.put_collection(COLLECTION, model=MODEL, dimensions=DIMENSIONS)
+        batch = self._client.send_files(COLLECTION, files, Queue.DEFAULT)
+        note = self._client.send_document(COLLECTION, NOTE)
+        for name, job in (("batch", batch), ("note", note)):
+            self._say(f"{name}: accepted as job {job.id}, queue {job.queue}")
+        with board(self._console) as shown:
+            return follow(self._client, [batch, note], shown)
+
+    def _outcome(self, jobs: Sequence[Job], failed: Sequence[Item]) -> None:
+        for job in jobs:
+            self._say(f"job {job.id} {job.status}: {job.counts.completed} of {job.counts.total} documents searchable")
+        if failed:
+            self._say("Some samples are broken on purpose: failed items of a job that completed with errors.")
+            self._console.print(Padding(render.failures(failed), (0, 0, 0, 2), expand=False))
+
+    def _search(self) -> list[str]:
+        _heading(self._console, "3. Searching")
+        silent: list[str] = []
+        for question in QUESTIONS:
+            found = self._client.search(COLLECTION, question, HITS)
+            self._console.print(f"  “{question}”", style="bold")
+            self._console.print(Padding(render.hits(found, SNIPPET_CHARS), (0, 0, 1, 2), expand=False))
+            if not found:
+                silent.append(f"The search for “{question}” found nothing.")
+        return silent
+
+    def _cost(self, total: Tally, *, is_local: bool) -> None:
+        _heading(self._console, "4. What it cost")
+        self._say(
+            f"{total.prompt_tokens:,} tokens were embedded, {total.texts_from_cache} texts came from stored vectors."
+        )
+        if is_local:
+            self._say(f"OpenAI's {MODEL} would have cost {usd(total.cost_usd)}; the local model costs nothing.")
+        else:
+            self._say(f"{MODEL} cost {usd(total.cost_usd)}.")
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"  {text}", markup=False, soft_wrap=True)
+
+
+def is_broken(file: Source) -> bool:
+    """Whether a sample is broken on purpose (samples/SOURCES.md)."""
+    return file.path.name.startswith(BROKEN)
+
+
+def ingest_faults(jobs: Sequence[Job], failed: Sequence[Item], broken: set[str]) -> list[str]:
+    """What is not as the samples make it: the batch completes with errors, the broken files and only they fail."""
+    faults: list[str] = []
+    for job, expected in zip(jobs, (Status.COMPLETED_WITH_ERRORS, Status.SUCCEEDED), strict=True):
+        if job.status is not expected:
+            faults.append(f"Job {job.id} ended {job.status}, not {expected}.")
+    names = {item.external_id for item in failed}
+    if names != broken:
+        faults.append(f"Failed were {sorted(map(str, names))}, not the broken samples {sorted(broken)}.")
+    return faults
+
+
+def _samples(root: Path) -> list[Source]:
+    folder = root / "samples"
+    if not folder.is_dir():
+        raise Permanent(f"There is no samples/ in {root}: run `make demo` in a checkout of dbrag.")
+    return find([str(folder)], recursive=True, base=root)
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(f"\n{text}", style="bold cyan", soft_wrap=True)
+
+
+def _addresses(console: Console, stack: Mapping[str, Any], seconds: float) -> None:
+    console.print(f"  ready after {seconds:.1f} s: {len(stack['pids'])} processes")
+    for name in ("api", "flower", "embeddings"):
+        console.print(f"  {name:<12}{stack[name]}")

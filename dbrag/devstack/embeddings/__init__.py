@@ -1,0 +1,1 @@
+"""A local embedding provider: a small real model behind OpenAI's `POST /v1/embeddings`."""

@@ -1,0 +1,126 @@
+"""The embedding provider: texts in, checked vectors and their cost out."""
+
+from collections.abc import Iterator, Sequence
+from time import monotonic
+
+import openai
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
+from tenacity.wait import wait_random_exponential
+
+from dbrag.embedding.answers import Embedded, read_answer
+from dbrag.embedding.failures import ModelUnknown, ProviderFailed, RequestRefused, RequestTooLarge, failure
+from dbrag.errors import Permanent
+from dbrag.settings import Settings
+
+MAX_TRIES = 3
+CONNECT_TIMEOUT_S = 5.0
+
+SHORT_WAIT_S = 5.0
+"""What a task sits out itself; where the provider asks for more, the job waits and the worker goes on."""
+
+HARMLESS = "dbrag"
+"""A text that no provider has a reason to refuse."""
+
+_backoff = wait_random_exponential(multiplier=0.5, min=0.1, max=SHORT_WAIT_S)
+
+
+class Provider:
+    """An OpenAI-compatible `/embeddings`; make it after fork, close it at exit. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._models = settings.models
+        self._timeout_s = settings.provider_timeout_s
+        self._client = openai.OpenAI(
+            api_key=settings.openai_api_key.get_secret_value(),
+            base_url=settings.openai_base_url,
+            max_retries=0,  # retried here, where a rate limit is told from a failure and the time is bounded
+        )
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def embed(self, texts: Sequence[str], model: str, dimensions: int) -> Embedded:
+        """The vectors of `texts` in one request, tried again within `provider_timeout_s` where it fails in passing.
+
+        Raises RateLimited, OutOfQuota, KeyRefused, ProviderFailed (all Transient), or RequestTooLarge, RequestRefused.
+        """
+        return self._embed(texts, model, dimensions, monotonic() + self._timeout_s)
+
+    def embed_each(
+        self, texts: Sequence[str], model: str, dimensions: int
+    ) -> Iterator[tuple[range, Embedded | Permanent]]:
+        """The vectors of `texts`, and the reason for each text that the provider refuses, as the answers arrive.
+
+        A request that is refused is sent again in halves, until its bad texts stand alone. Each answer is yielded
+        (positions in `texts`, vectors and cost) before the next request is sent, so that whatever is raised later
+        takes back nothing that was paid. Positions may be empty: a cost without a text. All of it together takes
+        `provider_timeout_s`; then, and for what concerns no single text, it raises as `embed` does.
+        """
+        deadline = monotonic() + self._timeout_s
+        todo = [range(len(texts))] if texts else []
+        harmless_passes = False
+        while todo:
+            positions = todo.pop()
+            try:
+                answer = self._embed(texts[positions.start : positions.stop], model, dimensions, deadline)
+            except ModelUnknown:
+                raise
+            except (RequestTooLarge, RequestRefused) as refusal:
+                if len(positions) == 1:
+                    yield positions, refusal
+                    continue
+                if isinstance(refusal, RequestRefused) and not harmless_passes:
+                    # Raises if it is not the texts that are refused: else 2,048 of them would cost 4,095 requests.
+                    yield range(0), self._probe(model, dimensions, deadline)
+                    harmless_passes = True
+                middle = len(positions) // 2
+                todo += [positions[middle:], positions[:middle]]
+            else:
+                yield positions, answer
+
+    def _probe(self, model: str, dimensions: int, deadline: float) -> Embedded:
+        answer = self._embed([HARMLESS], model, dimensions, deadline)
+        return Embedded(answer.vectors[:0], answer.prompt_tokens)
+
+    def _embed(self, texts: Sequence[str], model: str, dimensions: int, deadline: float) -> Embedded:
+        retrying = Retrying(
+            retry=retry_if_exception(_passes_soon),
+            wait=_wait_s,
+            stop=stop_after_attempt(MAX_TRIES) | stop_before_delay(deadline - monotonic()),
+            reraise=True,
+        )
+        return retrying(self._ask, texts, model, dimensions, deadline)
+
+    def _ask(self, texts: Sequence[str], model: str, dimensions: int, deadline: float) -> Embedded:
+        left_s = deadline - monotonic()
+        if left_s <= 0:
+            raise ProviderFailed(f"The embedding provider needed more than {self._timeout_s:g} s for these texts.")
+        try:
+            response = self._client.embeddings.with_raw_response.create(
+                input=list(texts),
+                model=model,
+                dimensions=dimensions if self._shortens(model, dimensions) else openai.omit,
+                encoding_format="base64",
+                timeout=openai.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S)),
+            )
+        except openai.APIError as exc:
+            raise failure(exc) from exc
+        # Not `.parse()`: it makes a Python float of every number (0.12 ms a vector instead of 0.04).
+        return read_answer(response.content, len(texts), dimensions)
+
+    def _shortens(self, model: str, dimensions: int) -> bool:
+        """Whether to ask for fewer dimensions than is the model's nature; many servers refuse the parameter."""
+        known = self._models.get(model)
+        return known is not None and known.shortens and known.dimensions != dimensions
+
+
+def _passes_soon(error: BaseException) -> bool:
+    return isinstance(error, ProviderFailed) and (error.retry_after_s or 0) <= SHORT_WAIT_S
+
+
+def _wait_s(state: RetryCallState) -> float:
+    """A random part of 0.5 s, 1 s, …, never less than 0.1 s; at least what the provider asks for."""
+    error = state.outcome.exception() if state.outcome else None
+    asked_s = error.retry_after_s if isinstance(error, ProviderFailed) else None
+    return max(_backoff(state), asked_s or 0)

@@ -1,0 +1,105 @@
+"""Jobs over HTTP: pages, filters, cancelling, waiting, queues."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from api_client import Call, body, pointers
+
+from api.app import Api
+from dbrag.devstack.servers import Servers
+from dbrag.jobs.relay import Relay
+from dbrag.settings import Settings
+
+pytest_plugins = ["api_fixtures"]
+
+
+def test_lists_come_in_pages(call: Call, collection: str) -> None:
+    name = collection.rpartition("/")[2]
+    sent = [body(call("POST", f"{collection}/documents", json={"text": "t"}))["id"] for _ in range(5)]
+    seen, cursor = [], ""
+    while True:
+        page = body(call("GET", f"/v1/jobs?collection={name}&status=queued&limit=2{cursor}"))
+        seen += [job["id"] for job in page["data"]]
+        assert page["has_more"] == (page["next_cursor"] is not None)
+        if not page["has_more"]:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == sent[::-1]
+    assert body(call("GET", f"/v1/jobs?collection={name}&queue=low"))["data"] == []
+    assert body(call("GET", f"/v1/jobs?collection={name}&kind=batch_embed"))["data"] == []
+
+
+def test_items_and_collections_come_in_pages(call: Call, collection: str) -> None:
+    batch = [{"external_id": str(number), "text": "t"} for number in range(3)]
+    items = f"{call('POST', f'{collection}/documents:batch', json=batch).headers['Location']}/items"
+    first = body(call("GET", f"{items}?limit=2"))
+    rest = body(call("GET", f"{items}?limit=2&cursor={first['next_cursor']}"))
+    assert [item["index"] for item in first["data"] + rest["data"]] == [0, 1, 2]
+    assert not rest["has_more"]
+    assert body(call("GET", f"{items}?status=failed"))["data"] == []
+    names = [entry["name"] for entry in body(call("GET", "/v1/collections?limit=200"))["data"]]
+    after = body(call("GET", f"/v1/collections?cursor={names[0]}"))
+    assert [entry["name"] for entry in after["data"]] == names[1:]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "status=lost", "kind=x", "queue=x"])
+def test_a_wrong_filter_is_refused_with_its_name(call: Call, query: str) -> None:
+    answer = call("GET", f"/v1/jobs?{query}")
+    assert answer.status_code == 422
+    assert pointers(answer) == [f"?{query.partition('=')[0]}"]
+
+
+def test_a_job_is_cancelled_and_what_is_not_over_is_not_retried(call: Call, collection: str) -> None:
+    job = call("POST", f"{collection}/documents", json={"text": "t"}).headers["Location"]
+    assert call("POST", f"{job}:retry").status_code == 409
+    cancelled = call("POST", f"{job}:cancel")
+    assert (cancelled.status_code, body(cancelled)["status"]) == (202, "cancelling")
+    assert cancelled.headers["Location"] == job
+
+
+def test_an_answer_is_held_until_the_job_ends_if_that_is_preferred(
+    app: Api, call: Call, collection: str, api_settings: Settings
+) -> None:
+    runtime = app.extensions["dbrag"].runtime
+    name = collection.rpartition("/")[2]
+    with ThreadPoolExecutor(1) as threads:
+        prefer = {"Prefer": "wait=30"}
+        held = threads.submit(call, "POST", f"{collection}/documents", json={"text": "t"}, headers=prefer)
+        while not (jobs := body(call("GET", f"/v1/jobs?collection={name}"))["data"]):
+            assert not held.done()
+        call("POST", f"/v1/jobs/{jobs[0]['id']}:cancel")
+        Relay(runtime.pool, runtime.broker, api_settings).end_cancelled()
+        answer = held.result()
+    assert (answer.status_code, body(answer)["status"]) == (202, "cancelled")
+
+
+def test_a_held_answer_comes_when_the_time_is_over(call: Call, collection: str) -> None:
+    answer = call("POST", f"{collection}/documents", json={"text": "t"}, headers={"Prefer": "wait=1"})
+    assert (answer.status_code, body(answer)["status"]) == (202, "queued")
+
+
+def test_the_queues_are_listed_most_urgent_first(call: Call) -> None:
+    queues = body(call("GET", "/v1/queues"))["data"]
+    assert [queue["name"] for queue in queues] == ["critical", "default", "low"]
+    fields = {"name", "waiting", "running", "oldest_age_s", "pending_texts", "messages"}
+    assert all(queue.keys() == fields for queue in queues)
+
+
+def test_jobs_are_accepted_while_the_broker_is_away_and_readiness_says_so(
+    call: Call, collection: str, servers: Servers
+) -> None:
+    assert body(call("GET", "/readyz"))["status"] == "ready"
+    servers["redis-broker"].kill()
+    try:
+        assert call("POST", f"{collection}/documents", json={"text": "t"}).status_code == 202
+        assert {queue["messages"] for queue in body(call("GET", "/v1/queues"))["data"]} == {None}
+        away = call("GET", "/readyz")
+        assert away.status_code == 503
+        assert {name: check["ok"] for name, check in body(away)["checks"].items()} == {
+            "database": True,
+            "schema": True,
+            "broker": False,
+        }
+    finally:
+        servers["redis-broker"].restart()
+    assert body(call("GET", "/readyz"))["status"] == "ready"

@@ -1,0 +1,124 @@
+"""The command line against a running platform."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dbrag.cli.main import app
+from dbrag.database.pool import connect
+from tests.running import Platform
+
+Dbrag = Callable[..., Result]
+
+
+@pytest.fixture
+def dbrag(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dbrag:
+    """Runs `dbrag …` in an empty folder, with the platform's addresses in the environment."""
+    monkeypatch.chdir(tmp_path)
+    key = platform.client.headers["Authorization"].removeprefix("Bearer ")
+    for name, value in {**platform.servers.env, "DBRAG_API_URL": platform.api.url, "DBRAG_API_KEY": key}.items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def marks(report: Result) -> dict[str, str]:
+    """The mark of each of the doctor's checks."""
+    return {line[2:].split(":")[0]: line[0] for line in report.stdout.splitlines()}
+
+
+def test_a_folder_goes_in_and_its_failed_files_are_named(platform: Platform, dbrag: Dbrag) -> None:
+    platform.collection("cli")
+    Path("sub").mkdir()
+    Path("a.txt").write_text("Cats hunt at night.")
+    Path("sub/ä b.txt").write_text("Dogs bark at noon.")
+    Path("empty.txt").touch()
+    sent = dbrag("ingest", ".", "--collection", "cli")
+    assert sent.exit_code == 3
+    assert "2 of 3 documents are searchable" in sent.stdout
+    assert "✗ empty.txt  invalid: the file is empty" in sent.stdout
+    found = json.loads(dbrag("search", "Dogs bark at noon.", "--collection", "cli", "--limit", "1", "--json").stdout)
+    assert [(hit["external_id"], hit["text"]) for hit in found] == [("sub/ä b.txt", "Dogs bark at noon.")]
+    assert found[0]["score"] == pytest.approx(1, abs=1e-3)
+    assert "sub/ä b.txt  characters 0–18" in dbrag("search", "Dogs bark at noon.", "-c", "cli").stdout
+
+
+def test_more_files_than_one_batch_holds_are_several_jobs(platform: Platform, dbrag: Dbrag) -> None:
+    platform.collection("cli-many")
+    for number in range(201):
+        Path(f"{number}.txt").write_text(f"Number {number}.")
+    sent = dbrag("ingest", "*.txt", "--collection", "cli-many", "--queue", "low")
+    assert sent.exit_code == 0, sent.output
+    assert "201 of 201 documents are searchable" in sent.stdout
+    jobs = platform.client.get("/jobs", params={"collection": "cli-many"}).json()["data"]
+    assert sorted((job["queue"], job["counts"]["completed"]) for job in jobs) == [("low", 1), ("low", 200)]
+
+
+def test_without_waiting_only_ids_are_printed_and_can_be_watched(dbrag: Dbrag) -> None:
+    Path("a.txt").write_text("A text.")
+    sent = dbrag("ingest", "a.txt", "--collection", "cli-new", "--no-wait")
+    assert sent.exit_code == 0
+    assert "Created the collection cli-new." in sent.stderr
+    (job_id,) = sent.stdout.split()
+    watched = dbrag("jobs", "watch", job_id)
+    assert watched.exit_code == 0
+    assert "100%  1/1 documents" in watched.stdout
+    assert "1 of 1 completed" in dbrag("jobs", "show", job_id).stdout
+    assert job_id in dbrag("jobs", "list", "--status", "succeeded").stdout
+    assert dbrag("jobs", "list", "--status", "held").stdout == "No jobs.\n"
+
+
+def test_what_the_api_refuses_is_one_line(dbrag: Dbrag) -> None:
+    Path("a.txt").write_text("A text.")
+    job_id = dbrag("ingest", "a.txt", "--collection", "cli-new", "--no-wait").stdout.strip()
+    dbrag("jobs", "watch", job_id)
+    for command in ("cancel", "retry"):
+        refused = dbrag("jobs", command, job_id)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.startswith(f"error: job {job_id} is succeeded")
+
+
+def test_a_key_works_until_it_is_revoked(dbrag: Dbrag) -> None:
+    made = dbrag("keys", "create", "--tenant", "cli", "--name", "for a test", "--scope", "read", "--expires-days", "1")
+    assert made.exit_code == 0
+    (key,) = made.stdout.split()
+    prefix = key.split("_")[1]
+    assert dbrag("jobs", "list", "--key", key).exit_code == 0
+    assert "lacks" in dbrag("search", "x", "-c", "none", "--key", key).stderr
+    assert prefix in dbrag("keys", "list", "--tenant", "cli").stdout
+    assert dbrag("keys", "revoke", prefix).exit_code == 0
+    assert "unknown, expired or revoked" in dbrag("jobs", "list", "--key", key).stderr
+
+
+def test_the_schema_is_as_the_code_wants_it(dbrag: Dbrag) -> None:
+    assert dbrag("db", "upgrade").exit_code == 0
+    assert dbrag("db", "check").exit_code == 0
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_healthy_platform(dbrag: Dbrag) -> None:
+    report = dbrag("doctor")
+    assert report.exit_code == 0, report.output
+    assert set(marks(report).values()) == {"✓"}
+
+
+def test_the_doctor_sees_work_that_nobody_does(platform: Platform, dbrag: Dbrag) -> None:
+    Path("a.txt").write_text("A text.")
+    with platform.down(platform.worker):
+        job_id = dbrag("ingest", "a.txt", "--collection", "cli-new", "--no-wait").stdout.strip()
+        with connect(platform.settings) as conn:
+            conn.execute("UPDATE jobs SET created_at = now() - interval '5 minutes' WHERE id = %s", [job_id])
+        report = dbrag("doctor", "--no-provider")
+    assert report.exit_code == 1
+    assert {name for name, mark in marks(report).items() if mark == "✗"} == {"workers", "queues"}
+    assert "default: 1 waiting for up to 5 min, none running" in report.stdout
+    platform.wait(job_id)
+
+
+def test_the_doctor_sees_a_broker_that_would_lose_messages(
+    platform: Platform, dbrag: Dbrag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", platform.servers.env["CACHE_URL"])
+    found = marks(dbrag("doctor", "--no-provider"))
+    assert {found[name] for name in ("broker's eviction", "broker's persistence", "two Redis servers")} == {"✗"}

@@ -1,0 +1,52 @@
+"""How the stand-in is told to misbehave."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass
+class Step:
+    """What happens to one request; all defaults together are a correct answer.
+
+    `status` other than 200 answers an error of OpenAI's shape. `broken` answers 200 and something unusable:
+    reset | half_body | not_json | fewer | shuffled | repeated | wrong_dimensions | nan | zero (shuffled is legal:
+    right indexes in another order).
+    """
+
+    status: int = 200
+    code: str | None = None
+    message: str = "scripted"
+    retry_after: float | str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    broken: str | None = None
+    floats: bool = False
+    delay_s: float = 0.0
+
+
+@dataclass
+class Script:
+    """The stand-in's orders: `next` steps are used up one a request, then `always` holds.
+
+    `refuse_containing` answers 400 to a request in which a text contains it; `revoked` answers 401 to all of them.
+    The limits are OpenAI's.
+    """
+
+    next: list[Step] = field(default_factory=list)
+    always: Step = field(default_factory=Step)
+    refuse_containing: str | None = None
+    revoked: bool = False
+    max_inputs: int = 2048
+    max_request_tokens: int = 300_000
+    max_text_tokens: int = 8192
+
+    def step(self) -> Step:
+        """What happens to the request that just came."""
+        return self.next.pop(0) if self.next else self.always
+
+    @classmethod
+    def parse(cls, body: dict[str, Any]) -> "Script":
+        """From the JSON of POST /control; a misspelt name is a TypeError, which the server answers with 500."""
+        steps = [Step(**step) for step in body.pop("next", [])]
+        always = Step(**body.pop("always", {}))
+        assert set(body) <= {f.name for f in fields(cls)}, body
+        return cls(next=steps, always=always, **body)

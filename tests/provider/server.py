@@ -1,0 +1,132 @@
+"""The stand-in's HTTP side: /v1/embeddings, and /control for the tests."""
+
+import asyncio
+import json
+import socket
+import struct
+from dataclasses import dataclass, field
+
+import orjson
+from tornado.iostream import IOStream
+from tornado.web import Application, RequestHandler
+
+from tests.provider.answer import answer
+from tests.provider.refusal import NATIVE_DIMENSIONS, Refusal, check
+from tests.provider.script import Script, Step
+from tests.provider.stats import Stats
+
+
+@dataclass
+class State:
+    """What the handlers share: the latency of an answer, the orders and the counts."""
+
+    base_ms: float = 0.0
+    ms_per_1000_tokens: float = 0.0
+    script: Script = field(default_factory=Script)
+    stats: Stats = field(default_factory=Stats)
+
+    def latency_s(self, tokens: int) -> float:
+        """How long a real provider would take, in seconds."""
+        return (self.base_ms + self.ms_per_1000_tokens * tokens / 1000) / 1000
+
+
+def application(state: State) -> Application:
+    """The server's routes."""
+    shared = {"state": state}
+    return Application(
+        [
+            ("/v1/embeddings", EmbeddingsHandler, shared),
+            ("/control", ControlHandler, shared),
+            ("/control/stats", StatsHandler, shared),
+        ],
+        log_function=lambda _handler: None,  # its refusals are wanted, and not the test's output
+    )
+
+
+class EmbeddingsHandler(RequestHandler):
+    """POST /v1/embeddings"""
+
+    def initialize(self, state: State) -> None:
+        self.state = state
+        self.abandoned = False
+
+    def on_connection_close(self) -> None:
+        self.abandoned = True
+
+    async def post(self) -> None:
+        with self.state.stats.request():
+            try:
+                await self._post(self.state.script.step())
+            except Refusal as refusal:
+                self.set_status(refusal.status)
+                self.finish(orjson.dumps(refusal.body()))
+            self.state.stats.statuses[str(self.get_status())] += 1
+
+    async def _post(self, step: Step) -> None:
+        asked = orjson.loads(self.request.body)
+        texts: list[str] = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
+        encoded = [text.encode() for text in texts]
+        tokens = [-(-len(text) // 4) for text in encoded]
+        self.state.stats.dimensions_asked[str(asked.get("dimensions"))] += 1
+        await asyncio.sleep(step.delay_s + self.state.latency_s(sum(tokens)))
+        self._refuse(step)
+        dimensions = asked.get("dimensions", NATIVE_DIMENSIONS.get(asked["model"], 1))
+        check(asked["model"], dimensions, encoded, tokens, self.state.script)
+        floats = step.floats or asked.get("encoding_format") != "base64"
+        body = answer(texts, dimensions, sum(tokens), asked["model"], floats, step.broken)
+        if self.abandoned:  # OpenAI may bill it, but nobody reads it
+            return
+        if step.broken in (None, "shuffled"):
+            self.state.stats.answer(encoded, sum(tokens))
+        self._send(body, step.broken)
+
+    def _refuse(self, step: Step) -> None:
+        for name, value in step.headers.items():
+            self.set_header(name, value)
+        if step.retry_after is not None:
+            self.set_header("retry-after", str(step.retry_after))
+        if self.state.script.revoked:
+            raise Refusal(401, "Incorrect API key provided: sk-half***key.", "invalid_api_key")
+        if step.status != 200:
+            raise Refusal(step.status, step.message, step.code, step.code or "scripted")
+
+    def _send(self, body: bytes, broken: str | None) -> None:
+        if broken in ("reset", "half_body"):
+            _hang_up(self.detach(), body, reset=broken == "reset")
+            return
+        self.set_header("content-type", "application/json")
+        self.finish(b"<html>Bad gateway</html>" if broken == "not_json" else body)
+
+
+def _hang_up(stream: IOStream, body: bytes, reset: bool) -> None:
+    """Break the connection off, with a TCP reset or in the middle of the body."""
+    if reset and stream.socket:
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.close()
+        return
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    stream.write(head + body[: len(body) // 2]).add_done_callback(lambda _: stream.close())
+
+
+class ControlHandler(RequestHandler):
+    """POST /control replaces the orders (see Script); {} makes it behave again."""
+
+    def initialize(self, state: State) -> None:
+        self.state = state
+
+    def post(self) -> None:
+        self.state.script = Script.parse(json.loads(self.request.body))
+
+
+class StatsHandler(RequestHandler):
+    """GET /control/stats the counts; DELETE starts them anew."""
+
+    def initialize(self, state: State) -> None:
+        self.state = state
+
+    def get(self) -> None:
+        self.finish(orjson.dumps(self.state.stats.body()))
+
+    def delete(self) -> None:
+        # The same object goes on, because requests in flight hold it.
+        self.state.stats.__init__(in_flight=self.state.stats.in_flight)

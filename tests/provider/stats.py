@@ -1,0 +1,43 @@
+"""What the stand-in was asked, and what it answered."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+
+@dataclass
+class Stats:
+    """`answered` counts, by sha256 of the text in hex, the times its vector was sent: what OpenAI would have billed."""
+
+    requests: int = 0
+    inputs: list[int] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    dimensions_asked: Counter[str] = field(default_factory=Counter)
+    prompt_tokens: int = 0
+    in_flight: int = 0
+    max_in_flight: int = 0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Counts a request while it is in flight."""
+        self.requests += 1
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    def answer(self, texts: Sequence[bytes], tokens: int) -> None:
+        """Counts a correct answer, as it is sent."""
+        self.inputs.append(len(texts))
+        self.prompt_tokens += tokens
+        self.answered.update(sha256(text).hexdigest() for text in texts)
+
+    def body(self) -> dict[str, Any]:
+        """As JSON of GET /control/stats."""
+        return vars(self)

@@ -1,0 +1,88 @@
+"""The job body, as DESIGN fixes it."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from api import render
+from dbrag.jobs.model import Job, Kind, Queue, Status
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+JOB = Job(
+    id=UUID("019aa000-0000-7000-8000-000000000001"),
+    tenant_id=UUID("019aa000-0000-7000-8000-000000000002"),
+    kind=Kind.INGEST_DOCUMENT,
+    status=Status.QUEUED,
+    queue=Queue.LOW,
+    collection_id=7,
+    created_at=NOON,
+    started_at=None,
+    finished_at=None,
+    attempt=0,
+    reason_code=None,
+    reason_detail=None,
+    reason_until=None,
+    total=4,
+    completed=0,
+    failed=0,
+    skipped=0,
+    cancelled=0,
+    cached=0,
+    prepared=0,
+    chunks_total=0,
+    chunks_done=0,
+    result=None,
+    error=None,
+    queue_position=3,
+)
+
+
+def test_a_job_that_waits() -> None:
+    assert json.loads(render.job(JOB, NOON).model_dump_json()) == {
+        "id": "019aa000-0000-7000-8000-000000000001",
+        "kind": "ingest_document",
+        "status": "queued",
+        "queue": "low",
+        "created_at": "2026-11-21T12:00:00Z",
+        "started_at": None,
+        "finished_at": None,
+        "attempt": 0,
+        "status_reason": None,
+        "counts": {"total": 4, "completed": 0, "failed": 0, "skipped": 0, "cached": 0},
+        "progress": {"stage": "waiting", "percent": 0.0, "eta_seconds": None, "queue_position": 3},
+        "usage": {"prompt_tokens": 0, "texts_from_cache": 0, "cost_usd": 0.0},
+        "result": None,
+        "error": None,
+    }
+
+
+def test_a_job_at_work_says_how_far_it_is_and_why_it_waits() -> None:
+    held = replace(
+        JOB,
+        status=Status.HELD,
+        started_at=NOON - timedelta(seconds=30),
+        attempt=2,
+        reason_code="rate_limit",
+        reason_detail="the provider asks to wait",
+        reason_until=NOON + timedelta(seconds=5),
+        completed=2,
+        cached=1,
+        prepared=4,
+        chunks_total=10,
+        chunks_done=5,
+        queue_position=None,
+        prompt_tokens=1234,
+        texts_from_cache=5,
+        cost_usd=0.02,
+    )
+    body = json.loads(render.job(held, NOON).model_dump_json())
+    assert body["status_reason"] == {
+        "code": "rate_limit",
+        "detail": "the provider asks to wait",
+        "until": "2026-11-21T12:00:05Z",
+    }
+    assert body["counts"] == {"total": 4, "completed": 2, "failed": 0, "skipped": 0, "cached": 1}
+    assert body["progress"] == {"stage": "embedding", "percent": 55.0, "eta_seconds": 24.5, "queue_position": None}
+    assert body["usage"] == {"prompt_tokens": 1234, "texts_from_cache": 5, "cost_usd": 0.02}
+    assert body["attempt"] == 2

@@ -1,0 +1,34 @@
+"""What the demo takes for a success."""
+
+from cli_examples import ended
+
+from dbrag.cli.demo import ingest_faults
+from dbrag.cli.model import Item
+from dbrag.jobs.model import ItemStatus
+
+BROKEN = {"samples/broken.pdf", "samples/broken.docx"}
+
+
+def failed(*names: str) -> list[Item]:
+    return [Item(index=index, external_id=name, status=ItemStatus.FAILED) for index, name in enumerate(names)]
+
+
+def test_exactly_the_broken_samples_may_fail() -> None:
+    jobs = [ended("completed_with_errors", total=9, failed=2), ended("succeeded")]
+    assert ingest_faults(jobs, failed(*BROKEN), BROKEN) == []
+
+
+def test_a_good_sample_that_fails_is_a_fault() -> None:
+    jobs = [ended("completed_with_errors", total=9, failed=3), ended("succeeded")]
+    (fault,) = ingest_faults(jobs, failed(*BROKEN, "samples/good.md"), BROKEN)
+    assert "samples/good.md" in fault
+
+
+def test_a_broken_sample_that_passes_is_a_fault() -> None:
+    faults = ingest_faults([ended("succeeded", total=9), ended("succeeded")], [], BROKEN)
+    assert len(faults) == 2
+
+
+def test_a_note_that_fails_is_a_fault() -> None:
+    jobs = [ended("completed_with_errors", total=9, failed=2), ended("failed", failed=1)]
+    assert ingest_faults(jobs, failed(*BROKEN), BROKEN) == ["Job 0199 ended failed, not succeeded."]
