@@ -47,7 +47,10 @@ def detect(content: bytes, media_type: str | None, filename: str | None) -> str:
     _refuse_binary(content)
     said = _said(media_type, filename)
     if said in (PDF, DOCX):
-        raise Invalid(f"This is said to be {NAMES[said]}, but its content is not.", code="unreadable_file")
+        raise Invalid(
+            f"This is said to be {NAMES[said]}, but its content is not; check the file, or its name.",
+            code="unreadable_file",
+        )
     return said or (HTML if _looks_like_html(content) else TEXT)
 
 

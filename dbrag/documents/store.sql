@@ -98,12 +98,8 @@ FROM sized s JOIN document_versions v ON v.id = s.id LEFT JOIN blobs b ON b.vers
 WHERE s.place = 1 OR s.bytes_so_far <= %(max_bytes)s
 ORDER BY v.item_index
 
--- name: lock_documents
--- Everybody who changes several documents locks them in this order, the order of upsert_documents.
-SELECT id FROM documents WHERE id = ANY(%(ids)s) ORDER BY collection_id, external_id FOR UPDATE
-
 -- name: lock_documents_of_versions
--- The same, for whoever knows the versions.
+-- Everybody who changes several documents locks them in this order, the order of upsert_documents.
 SELECT id FROM documents WHERE id IN (SELECT document_id FROM document_versions WHERE id = ANY(%(version_ids)s))
 ORDER BY collection_id, external_id FOR UPDATE
 

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from dbrag.embedding.failures import ProviderFailed
+from dbrag.embedding.failures import DimensionsDiffer, ProviderFailed
 
 Vectors = NDArray[np.float32]
 
@@ -24,7 +24,8 @@ class Embedded:
 def read_answer(body: bytes, count: int, dimensions: int) -> Embedded:
     """The `count` vectors in the JSON `body` of an answer.
 
-    Raises ProviderFailed unless there is one finite, non-zero vector of `dimensions` for each index from 0 on.
+    Raises ProviderFailed (DimensionsDiffer) unless there is one finite, non-zero vector of `dimensions` for each index
+    from 0 on.
     """
     try:
         answer = orjson.loads(body)
@@ -51,7 +52,7 @@ def _decode(embedding: Any) -> Vectors:
 def _checked(embeddings: list[Vectors], dimensions: int) -> Vectors:
     for embedding in embeddings:
         if embedding.shape != (dimensions,):
-            raise ProviderFailed(
+            raise DimensionsDiffer(
                 f"The embedding provider answered {embedding.size} dimensions instead of {dimensions}: "
                 "compare the collection's dimensions with the model's."
             )

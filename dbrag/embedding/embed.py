@@ -1,18 +1,23 @@
 """The work of `embed_pending`: claims texts, finds or buys their vectors, writes them and ends what they complete."""
 
+from collections.abc import Iterable
 from time import monotonic
 
+import numpy as np
 import structlog
 
 from dbrag.embedding import claim, spend, write
+from dbrag.embedding.failures import DimensionsDiffer
 from dbrag.embedding.lookup import look_up
-from dbrag.embedding.model import Batch, Found
-from dbrag.errors import Permanent, Transient
+from dbrag.embedding.model import Batch, Found, Text
+from dbrag.errors import DbragError, Permanent, Transient
 from dbrag.runtime import Runtime
+from dbrag.vectors.copy_format import VectorOutOfRange
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # A wake-up works for this share of a lease before it leaves the rest to the next one, so that tasks stay short.
 SLICE = 0.25
+LARGEST_HALF = 65_504.0
 
 
 def embed_pending(runtime: Runtime) -> int:
@@ -49,16 +54,14 @@ def _embed(runtime: Runtime, batch: Batch) -> None:
     found = look_up(runtime, batch)
     try:
         _ask(runtime, batch, found)
+    except (Permanent, DimensionsDiffer) as exc:  # what concerns every text, such as a model that there is not
+        _refuse(found, [text for text in batch.texts if not found.knows(text.hash)], exc)
+        write.write(runtime, batch, found)
     except Transient as exc:
-        log.warning("provider gave nothing", code=exc.code, error=exc.detail, claim_id=str(batch.claim_id))
+        log.warning("the provider gave nothing", code=exc.code, error=exc.detail, claim_id=str(batch.claim_id))
         write.write(runtime, batch, found)
         with runtime.pool.connection() as conn:
             claim.give_back(conn, batch, exc)
-    except Permanent as exc:  # what concerns every text, such as a model that the provider does not have
-        for text in batch.texts:
-            if not found.knows(text.hash):
-                found.errors[text.hash] = {"code": exc.code, "detail": exc.detail}
-        write.write(runtime, batch, found)
     else:
         write.write(runtime, batch, found)
 
@@ -73,11 +76,20 @@ def _ask(runtime: Runtime, batch: Batch, found: Found) -> None:
     for positions, answer in runtime.provider.embed_each([text.text for text in asked], batch.model, batch.dimensions):
         answered = [asked[position] for position in positions]
         if isinstance(answer, Permanent):
-            found.errors |= {text.hash: {"code": answer.code, "detail": answer.detail} for text in answered}
+            _refuse(found, answered, answer)
             continue
-        vectors = {text.hash: vector for text, vector in zip(answered, answer.vectors, strict=True)}
-        found.vectors |= vectors
-        found.paid |= vectors.keys()
         spend.record(runtime, batch, answered, answer.prompt_tokens)
+        vectors = {text.hash: vector for text, vector in zip(answered, answer.vectors, strict=True)}
+        found.paid |= vectors.keys()
+        if batch.stores_halves and float(np.abs(answer.vectors).max(initial=0)) > LARGEST_HALF:
+            _refuse(
+                found, answered, VectorOutOfRange("a number is beyond ±65,504: give the collection `vector` storage")
+            )
+            continue
+        found.vectors |= vectors
         if runtime.cache:
             runtime.cache.put(batch.model, batch.dimensions, vectors, batch.dtype)
+
+
+def _refuse(found: Found, texts: Iterable[Text], error: DbragError) -> None:
+    found.errors |= {text.hash: {"code": error.code, "detail": error.detail} for text in texts}

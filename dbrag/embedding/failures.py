@@ -46,6 +46,12 @@ class ProviderFailed(Transient):
     code = "provider_failed"
 
 
+class DimensionsDiffer(ProviderFailed):
+    """Vectors of another length than the collection's: asked again now, in case it passes, but not for ever."""
+
+    code = "dimensions_differ"
+
+
 class RequestTooLarge(Permanent):
     """Too many texts, or too long ones: smaller requests may pass."""
 

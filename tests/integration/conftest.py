@@ -1,0 +1,59 @@
+"""A database with the schema, and what a worker opens, without any process of ours running."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from dbrag.accounts import keys
+from dbrag.database import migrate
+from dbrag.database.pool import Connection, connect
+from dbrag.devstack.servers import Servers
+from dbrag.documents import collections
+from dbrag.documents.model import Collection, CollectionWish
+from dbrag.runtime import Runtime, open_runtime
+from dbrag.settings import Settings
+from tests.provider.process import ProviderServer
+
+
+@pytest.fixture(scope="session")
+def quiet_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with Servers.start(tmp_path_factory.mktemp("quiet")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def settings(quiet_servers: Servers) -> Iterator[Settings]:
+    with ProviderServer() as provider:
+        urls = quiet_servers.env | {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": "test"}
+        settings = Settings.model_validate(urls | {"publish_again_s": 1, "lease_s": 6})
+        migrate.upgrade(settings)
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def runtime(settings: Settings) -> Iterator[Runtime]:
+    runtime = open_runtime(settings)
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture
+def conn(settings: Settings) -> Iterator[Connection]:
+    """Each statement is a transaction."""
+    with connect(settings, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+def tenant_id(conn: Connection) -> UUID:
+    name = str(uuid7())
+    return keys.authenticate(conn, keys.create(conn, name, "test", [])).tenant_id
+
+
+@pytest.fixture
+def own_collection(conn: Connection, tenant_id: UUID, settings: Settings) -> Collection:
+    """Short chunks, small vectors."""
+    wish = CollectionWish(dimensions=8, max_tokens=20, overlap_tokens=0)
+    return collections.put(conn, tenant_id, "own", wish, settings)[0]

@@ -1,0 +1,78 @@
+"""How far a job is, from its counts."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbrag.jobs.model import Job, Kind, Queue, Status
+from dbrag.jobs.progress import progress
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+JOB = Job(
+    id=UUID(int=1),
+    tenant_id=UUID(int=2),
+    kind=Kind.INGEST_DOCUMENT,
+    status=Status.QUEUED,
+    queue=Queue.DEFAULT,
+    collection_id=1,
+    created_at=NOW,
+    started_at=None,
+    finished_at=None,
+    attempt=0,
+    reason_code=None,
+    reason_detail=None,
+    reason_until=None,
+    total=10,
+    completed=0,
+    failed=0,
+    skipped=0,
+    cancelled=0,
+    cached=0,
+    prepared=0,
+    chunks_total=0,
+    chunks_done=0,
+    result=None,
+    error=None,
+    queue_position=3,
+)
+STARTED = replace(JOB, status=Status.RUNNING, started_at=NOW - timedelta(seconds=30), queue_position=None)
+
+
+def test_a_job_that_waits_tells_its_place() -> None:
+    seen = progress(JOB, NOW)
+    assert (seen.stage, seen.percent, seen.eta_seconds, seen.queue_position) == ("waiting", 0, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("counts", "stage", "percent"),
+    [
+        ({"prepared": 0}, "extracting", 0),
+        ({"prepared": 5, "chunks_total": 20}, "extracting", 5),
+        ({"prepared": 5, "chunks_total": 20, "chunks_done": 20}, "extracting", 50),
+        ({"prepared": 10, "chunks_total": 40, "chunks_done": 20}, "embedding", 55),
+        ({"prepared": 10}, "embedding", 100),
+    ],
+)
+def test_splitting_counts_a_tenth_and_embedding_the_rest(counts: dict[str, int], stage: str, percent: float) -> None:
+    seen = progress(replace(STARTED, **counts), NOW)
+    assert (seen.stage, seen.percent) == (stage, percent)
+
+
+def test_the_time_to_go_follows_from_the_share_that_is_done() -> None:
+    half = replace(STARTED, prepared=10, chunks_total=18, chunks_done=8)
+    assert progress(half, NOW).eta_seconds == pytest.approx(30, abs=0.1)
+
+
+def test_a_job_that_is_over_is_done() -> None:
+    over = replace(STARTED, status=Status.FAILED, finished_at=NOW)
+    assert (progress(over, NOW).stage, progress(over, NOW).percent, progress(over, NOW).eta_seconds) == ("done", 100, 0)
+
+
+@given(st.integers(0, 10), st.integers(0, 100), st.integers(0, 100))
+def test_a_percentage_stays_one(prepared: int, chunks: int, done: int) -> None:
+    counts = {"prepared": prepared, "chunks_total": chunks, "chunks_done": min(done, chunks)}
+    assert 0 <= progress(replace(STARTED, **counts), NOW).percent <= 100
