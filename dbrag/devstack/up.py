@@ -14,6 +14,7 @@ from rich.table import Table
 from dbrag.devstack.stack import Stack
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+NOHUP = (signal.SIGHUP, signal.SIG_IGN)
 
 
 def up(root: Path) -> int:
@@ -36,14 +37,14 @@ def running_stack(root: Path) -> Generator[Mapping[str, Any]]:
     A SIGINT, SIGTERM or SIGHUP interrupts the block with KeyboardInterrupt. Only for the main thread.
     """
     ending = _Ending()
-    before = {number: signal.signal(number, ending.handle) for number in SIGNALS}
+    wanted = [number for number in SIGNALS if (number, signal.getsignal(number)) != NOHUP]
+    before = {number: signal.signal(number, ending.handle) for number in wanted}
+    threading.Thread(target=ending.follow_make, daemon=True, name="follow-make").start()
     try:
         with Stack(root, os.environ, ending.stopping) as stack:
             addresses = stack.start()
             supervising = threading.Thread(target=stack.supervise, name="supervise")
-            parent = threading.Thread(target=ending.follow_make, daemon=True, name="follow-make")
             supervising.start()
-            parent.start()
             try:
                 with ending.interrupting():
                     yield addresses

@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import psutil
 
@@ -90,7 +91,7 @@ def _alive(process: psutil.Process) -> bool:
     return False
 
 
-def _watch(lines: Any) -> dict[int, int]:
+def _watch(lines: Iterable[str]) -> dict[int, int]:
     """Read to the end of the pipe: which process groups are left, and the signal that ends each."""
     left: dict[int, int] = {}
     for line in lines:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded  # pyright: ignore[reportMissingTypeStubs] - it has none
 from psycopg_pool import PoolTimeout
 
 from dbrag.documents import endings
@@ -44,6 +45,8 @@ def attempt(runtime: Runtime, claim: Claim) -> Generator[None]:
         log.info("claim lost: the job was cancelled, or another worker has it", job_id=str(claim.id))
     except DbragError as exc:
         _conclude(runtime, claim, exc, exc)
+    except SoftTimeLimitExceeded as exc:
+        _conclude(runtime, claim, Transient("the task took too long; another one goes on", code="time_limit"), exc)
     except (psycopg.OperationalError, PoolTimeout) as exc:
         _conclude(runtime, claim, Transient(f"the database failed: {exc}", code="database_unavailable"), exc)
     except Exception as exc:

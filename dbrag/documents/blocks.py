@@ -11,7 +11,7 @@ from dbrag.documents.model import Collection
 from dbrag.documents.prepare import Chunk, Prepared, Source
 from dbrag.jobs import claims
 from dbrag.jobs.model import Claim
-from dbrag.jobs.settle import settle
+from dbrag.jobs.settle import lock, settle
 from dbrag.settings import Settings
 from dbrag.vectors import segments
 
@@ -70,21 +70,18 @@ def store(
     if split_before:  # a retry: what has its vector from the earlier attempt is not embedded again
         waiting += map(Waiting._make, segments.missing(conn, collection.generation_id, sorted(split_before & still)))
     _copy_pending(conn, claim, collection, waiting)
-    claims.renew(
-        conn,
-        claim,
-        settings,
-        prepared=len(all_ids),
-        chunks=max(len(placed), len(waiting)),
-        chunks_done=max(0, len(placed) - len(waiting)),
-    )
     conn.execute(SQL.mark_embedding, {"job_id": claim.id, "indexes": [one.source.item_index for one in prepared]})
     needy = {chunk.version_id for chunk in waiting}
-    settle(
-        conn,
-        versions.complete(conn, [one.source.version_id for one in prepared if one.source.version_id not in needy])
-        + versions.fail(conn, failures),
+    outcomes = [
+        *versions.complete(conn, [one.source.version_id for one in prepared if one.source.version_id not in needy]),
+        *versions.fail(conn, failures),
+    ]
+    lock(conn, {claim.id, *(outcome.job_id for outcome in outcomes)})
+    chunks = max(len(placed), len(waiting))
+    claims.renew(
+        conn, claim, settings, prepared=len(all_ids), chunks=chunks, chunks_done=max(0, len(placed) - len(waiting))
     )
+    settle(conn, outcomes)
     return bool(waiting)
 
 

@@ -13,12 +13,12 @@ def decode(content: bytes) -> str:
 
     Raises: Invalid (`unreadable_file`) for other encodings.
     """
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return content.decode(encoding).replace("\0", "")
+        return content.decode("utf-16" if marked else "utf-8-sig").replace("\0", "")
     except UnicodeDecodeError as exc:
         raise Invalid(
-            f"The file is not valid {encoding[:6].upper()} (byte {exc.start}); save it as UTF-8 and send it again.",
+            f"The file is not valid {'UTF-16' if marked else 'UTF-8'} (byte {exc.start}); save it as UTF-8 and send it again.",
             code="unreadable_file",
         ) from exc
 

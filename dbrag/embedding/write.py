@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
+from psycopg.errors import DeadlockDetected
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from dbrag.database.pool import Connection
@@ -30,7 +31,10 @@ def write(runtime: Runtime, batch: Batch, found: Found) -> None:
         return
     written = {text.generation_id for text in known}
     for try_ in Retrying(
-        retry=retry_if_exception_type(Transient), stop=stop_after_attempt(5), wait=wait_random(0, 0.1), reraise=True
+        retry=retry_if_exception_type((Transient, DeadlockDetected)),
+        stop=stop_after_attempt(5),
+        wait=wait_random(0, 0.1),
+        reraise=True,
     ):
         with try_:
             for generation_id in written:

@@ -6,7 +6,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ class Up:
     def interrupt(self) -> int:
         os.killpg(self.make.pid, signal.SIGINT)
         return self.make.wait(PATIENCE_S)
+
+    def kill_make(self) -> None:
+        self.make.kill()
+        self.make.wait(PATIENCE_S)
 
     def close(self) -> None:
         for process in self.family() if self.make.poll() is None else ():
@@ -144,13 +148,15 @@ def test_ctrl_c_stops_everything_and_the_key_outlives_it(up: Up, checkout: Path)
         again.close()
 
 
-def test_ctrl_c_while_it_starts_stops_everything_too(up: Up, checkout: Path) -> None:
+@pytest.mark.parametrize("end", [Up.interrupt, Up.kill_make], ids=["ctrl-c", "make-killed"])
+def test_what_ends_it_while_it_starts_ends_everything_too(up: Up, checkout: Path, end: Callable[[Up], object]) -> None:
     early = Up(checkout)
     try:
         wait_until(lambda: any(process.name() == "postgres" for process in early.family()))
         family = early.family()
-        early.interrupt()
-        assert not any(map(is_alive, family))
+        end(early)
+        wait_until(lambda: not any(map(is_alive, family)))
+        assert not (checkout / ".dbrag" / "stack.json").exists()
     finally:
         early.close()
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,11 @@ def elsewhere(private: Path) -> Iterator[Account]:
     shutil.rmtree(account.folder.parent)
 
 
-def test_where_everybody_may_go_it_is_nobody_with_data_in_place() -> None:
-    folder = Path("/var/tmp/dbrag test")
-    try:
-        account = choose(folder, programs())
-        assert (account.folder, account.user, folder.stat().st_uid) == (folder, account.user, account.user)
-        assert account.user not in (0, None)
-    finally:
-        shutil.rmtree(folder)
+def test_where_everybody_may_go_it_is_nobody_with_data_in_place(elsewhere: Account) -> None:
+    folder = elsewhere.folder.with_name("in place")
+    account = choose(folder, elsewhere.programs)
+    assert account == replace(elsewhere, folder=folder)
+    assert folder.stat().st_uid == account.user != 0
 
 
 def test_where_only_root_may_go_the_data_stays_there_and_root_s(private: Path) -> None:

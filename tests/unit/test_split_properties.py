@@ -1,5 +1,7 @@
 """Splitting: what holds for every text."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +59,7 @@ def test_the_chunks_leave_out_nothing_but_whitespace(text: str, limit: tuple[int
 @given(texts, limits, st.booleans())
 def test_chunks_come_in_order_and_each_adds_something(text: str, limit: tuple[int, int], markdown: bool) -> None:
     spans = spans_of(text, limit, markdown)
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         assert before.start <= after.start
         assert before.end < after.end
 
@@ -70,4 +72,4 @@ def test_no_chunk_is_blank(text: str, limit: tuple[int, int], markdown: bool) ->
 @given(texts, st.integers(4, 60), st.booleans())
 def test_without_overlap_no_character_is_in_two_chunks(text: str, max_tokens: int, markdown: bool) -> None:
     spans = split(text, max_tokens, 0, markdown=markdown)
-    assert all(before.end <= after.start for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before.end <= after.start for before, after in pairwise(spans))
