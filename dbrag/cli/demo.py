@@ -33,9 +33,12 @@ NOTE = {
     "metadata": {"source": "dbrag demo"},
     "queue": "critical",
 }
+# The first four are answered by samples/ (SOURCES.md says by which file), the last by docs/.
 QUESTIONS = (
-    "How can I see why a job is waiting?",
-    "How are documents stored as vectors?",
+    "Can the president be removed from office by impeachment?",
+    "Where should variable data such as logs be stored?",
+    "Should I install stable, testing or unstable?",
+    "radioactive metal used as fuel in nuclear reactors",
     "What happens when a worker is killed?",
 )
 NEXT = """\
@@ -50,7 +53,7 @@ SNIPPET_CHARS = 240
 
 
 def demo() -> None:
-    """Start everything here, ingest samples/ over HTTP, search it, show the cost, stop. Ends with 0 if all worked."""
+    """Start everything here, ingest samples/ and docs/, search them, show the cost, stop. Ends with 0 if all worked."""
     root, console = Path.cwd(), output.answers()
     files = _samples(root)
     from dbrag.devstack.up import running_stack  # noqa: PLC0415 (needs the extra [embedded])
@@ -92,7 +95,7 @@ class Tour:
         return ingest_faults(jobs, failed, {file.name for file in files if is_broken(file)}) + silent
 
     def _ingest(self, files: Sequence[Source]) -> list[Job]:
-        _heading(self._console, f"2. Sending the {len(files)} files of samples/ as one batch, and a note as JSON")
+        _heading(self._console, f"2. Sending {len(files)} files of samples/ and docs/ as one batch, a note as JSON")
         self._client.put_collection(COLLECTION, model=MODEL, dimensions=DIMENSIONS)
         batch = self._client.send_files(COLLECTION, files, Queue.DEFAULT)
         note = self._client.send_document(COLLECTION, NOTE)
@@ -154,7 +157,8 @@ def _samples(root: Path) -> list[Source]:
     folder = root / "samples"
     if not folder.is_dir():
         raise Permanent(f"There is no samples/ in {root}: run `make demo` in a checkout of dbrag.")
-    return find([str(folder)], recursive=True, base=root)
+    own = [root / "README.md", *(root / "docs").glob("*.md")]
+    return find([str(folder), *map(str, own)], recursive=True, base=root)
 
 
 def _heading(console: Console, text: str) -> None:
