@@ -182,6 +182,8 @@ class Process:
 
     def farewell(self) -> str:
         """Half a sentence on how it ended."""
+        if self._popen is None:
+            return f"{self.spec.name} does not run"
         code = self.exit_code
         how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
         return f"{self.spec.name} {how}"

@@ -27,6 +27,12 @@ from dbrag.devstack.process import Process, Spec
 from dbrag.devstack.watchdog import Watchdog
 from dbrag.errors import Permanent
 
+MAKERS = (
+    ("DATABASE_URL", "postgres-18", postgres.spec),  # another major version does not read its data
+    ("CELERY_BROKER_URL", "broker", redis.broker),
+    ("CACHE_URL", "cache", redis.cache),
+)
+
 
 class Servers:
     """Running servers, by the names of their processes. Make one with `start`."""
@@ -54,14 +60,12 @@ class Servers:
 
     def start_missing(self, given: Mapping[str, str]) -> None:
         """Start the servers whose URL is not in `given`; `env` names all of them afterwards."""
-        makers = {"DATABASE_URL": postgres.spec, "CELERY_BROKER_URL": redis.broker, "CACHE_URL": redis.cache}
         secret = password(self.folder)
-        for variable, make in makers.items():
-            if not given.get(variable):
-                place = self.folder / make.__name__.replace("spec", "postgres-18")
-                self.env[variable] = self.launch(make(place, secret, self.ports.take())).url
-            else:
+        for variable, place, make in MAKERS:
+            if given.get(variable):
                 self.env[variable] = given[variable]
+            else:
+                self.env[variable] = self.launch(make(self.folder / place, secret, self.ports.take())).url
 
     def spawn(self, spec: Spec) -> Process:
         """Start one more process, without waiting."""
@@ -84,13 +88,14 @@ class Servers:
             process.wait_until_ready()
 
     def finish(self, spec: Spec, timeout_s: float) -> str:
-        """Run a program to its end; its output. Raises Permanent if it fails."""
+        """Run a program to its end; its output, which is only kept in a log file if it fails. Raises Permanent then."""
         process = self.spawn(spec)
         code = process.wait(timeout_s)
         del self.processes[spec.name]
         output = process.log.read_text()
         if code:
             raise Permanent(f"{spec.name} failed with exit code {code}. Read {process.log}: {output.strip()[-500:]}")
+        process.log.unlink()
         return output
 
     def stop(self) -> None:

@@ -42,8 +42,9 @@ class Waiting(NamedTuple):
 
 def next_block(conn: Connection, claim: Claim, *, max_items: int, max_bytes: int) -> list[Source]:
     """The next items of the job that have not been split, in their order."""
-    rows = conn.execute(SQL.next_block, {"job_id": claim.id, "max_items": max_items, "max_bytes": max_bytes})
-    return [Source._make(row) for row in rows]
+    cursor = conn.cursor(binary=True)  # as text, a file's bytes come at twice their size
+    cursor.execute(SQL.next_block, {"job_id": claim.id, "max_items": max_items, "max_bytes": max_bytes})
+    return [Source._make(row) for row in cursor]
 
 
 def store(
@@ -149,13 +150,6 @@ def _copy_pending(conn: Connection, claim: Claim, collection: Collection, waitin
 
 
 def _store_texts(conn: Connection, fresh: Sequence[Prepared]) -> None:
-    extracted = [one for one in fresh if one.extracted]
-    if extracted:
-        conn.execute(
-            SQL.set_texts,
-            {
-                "ids": [one.source.version_id for one in extracted],
-                "texts": [one.text for one in extracted],
-                "titles": [one.title for one in extracted],
-            },
-        )
+    for one in fresh:
+        if one.extracted:  # one by one: an array of large texts would be copied several times over
+            conn.execute(SQL.set_text, {"id": one.source.version_id, "text": one.text, "title": one.title})

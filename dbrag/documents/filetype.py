@@ -58,8 +58,19 @@ def _refuse_binary(content: bytes) -> None:
     for magic, description in _OTHERS.items():
         if content.startswith(magic):
             raise UnsupportedType(f"This is {description}. Readable are {READABLE}.")
-    if b"\0" in content[:8192] and not content.startswith(_UTF16_MARKS):
+    if _is_binary(content):
         raise UnsupportedType(f"This is a binary file of an unknown type. Readable are {READABLE}.")
+
+
+def _is_binary(content: bytes) -> bool:
+    """NUL characters give it away; but in UTF-16 they belong, and a stray one in valid UTF-8 is forgiven."""
+    if b"\0" not in content[:8192] or content.startswith(_UTF16_MARKS):
+        return False
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _said(media_type: str | None, filename: str | None) -> str | None:

@@ -14,13 +14,12 @@ def decode(content: bytes) -> str:
     Raises: Invalid (`unreadable_file`) for other encodings.
     """
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = "UTF-16" if marked else "UTF-8"
     try:
         return content.decode("utf-16" if marked else "utf-8-sig").replace("\0", "")
     except UnicodeDecodeError as exc:
-        raise Invalid(
-            f"The file is not valid {'UTF-16' if marked else 'UTF-8'} (byte {exc.start}); save it as UTF-8 and send it again.",
-            code="unreadable_file",
-        ) from exc
+        detail = f"The file is not valid {encoding} (byte {exc.start}); save it as UTF-8 and send it again."
+        raise Invalid(detail, code="unreadable_file") from exc
 
 
 def decode_html(content: bytes) -> str:

@@ -136,10 +136,9 @@ ORDER BY c.version_id, c.position
 -- Numbers for new chunks.
 SELECT nextval(pg_get_serial_sequence('chunks', 'id')) FROM generate_series(1, %(n)s)
 
--- name: set_texts
+-- name: set_text
 -- Extracted text, which the chunks' offsets count in.
-UPDATE document_versions v SET text = e.text, title = coalesce(v.title, e.title)
-FROM unnest(%(ids)s::bigint[], %(texts)s::text[], %(titles)s::text[]) AS e (id, text, title) WHERE v.id = e.id
+UPDATE document_versions SET text = %(text)s, title = coalesce(title, %(title)s) WHERE id = %(id)s
 
 -- name: mark_embedding
 -- Split, and waiting for vectors.
