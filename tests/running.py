@@ -45,7 +45,7 @@ class Platform:
         ours = {name.removeprefix("DBRAG_").lower(): value for name, value in servers.env.items()}
         self.settings = Settings.model_validate(ours | servers.env)
         migrate.upgrade(self.settings)
-        apps = Apps(ROOT, servers.folder, servers.env)
+        self.apps = apps = Apps(ROOT, servers.folder, servers.env)
         self.api = servers.spawn(apps.api(servers.ports.take()))
         self.worker = servers.spawn(apps.worker(concurrency=2))
         self.relay = servers.spawn(apps.relay())

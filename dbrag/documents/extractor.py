@@ -18,7 +18,7 @@ from typing import IO
 
 import orjson
 
-MAX_TEXT_BYTES = 16 * 2**20  # a Celery child has 300 MB, 155 of them taken, and holds a text up to five times
+MAX_TEXT_BYTES = 16 * 2**20  # a Celery child has 300 MB, and holds a text in up to five forms at once
 TEXT_TOO_LARGE = "text too large"
 
 _LENGTH = struct.Struct(">Q")

@@ -53,8 +53,9 @@ def _spans(
     chars_per_token = len(sample) / count_tokens(sample)
     position = previous = 0  # where the text not yet in a chunk begins, and where the last chunk's share of it began
     while position < len(text):
-        overlap = int(overlap_tokens * chars_per_token)
         capacity = max(1, int((max_tokens - overlap_tokens) * chars_per_token))
+        # This ends: a cut that is too large lowers the density, down to a single character, which fits by itself.
+        overlap = int(overlap_tokens * chars_per_token) if capacity > 1 else 0
         bodies, following = _bodies(text, position, capacity, splitter)
         for start, end in bodies:
             span = _counted(text, _reach_back(text, start, max(previous, start - overlap)), end)

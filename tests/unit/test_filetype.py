@@ -26,6 +26,7 @@ OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 100
         (b"In HTML one writes <html> first", None, None, TEXT),
         (b"a,b\n1,2\n", "text/csv", "table.csv", TEXT),
         (b"\xff\xfeh\0i\0", None, "utf16.txt", TEXT),
+        (b"a stray\0NUL", None, None, TEXT),
         (b"", None, None, TEXT),
     ],
 )
