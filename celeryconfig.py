@@ -28,7 +28,6 @@ broker_transport_options = {
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
-visibility_timeout = _settings.visibility_timeout_s  # read here too; the shortest one in the fleet wins
 
 task_queues = [KombuQueue(queue.value) for queue in Queue]
 task_default_queue = Queue.DEFAULT.value
@@ -51,7 +50,6 @@ task_ignore_result = True
 
 worker_send_task_events = True  # Flower shows what workers do
 task_send_sent_event = True  # and what waits for them
-task_track_started = True
 worker_max_tasks_per_child = 1000  # whatever leaks, leaks not for long
 worker_max_memory_per_child = 300_000  # KiB
 worker_soft_shutdown_timeout = 10  # SIGQUIT lets what runs end, then gives it back

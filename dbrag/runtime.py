@@ -16,7 +16,7 @@ from dbrag.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything is safe to share between the threads of the process that opened it."""
+    """Everything but the extractor, which serves one thread, is safe to share between the threads of its process."""
 
     settings: Settings
     pool: Pool

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     @property
     def provider_timeout_s(self) -> float:
         """Seconds for one request to the provider, so that its answer can still be written inside the lease."""
-        return self.lease_s * 0.6
+        return self.lease_s * 0.5
 
     @property
     def extract_timeout_s(self) -> float:

@@ -27,12 +27,12 @@ CONNECT_OPTIONS: dict[str, Any] = {
 }
 
 
-def open_pool(settings: Settings, size: int) -> Pool:
-    """A pool of at most `size` connections; it does not wait for the server to be there."""
+def open_pool(settings: Settings, size: int, options: str = "") -> Pool:
+    """A pool of at most `size` connections (libpq's `options` set); it does not wait for the server to be there."""
     return ConnectionPool(
         settings.database_url.get_secret_value(),
         connection_class=psycopg.Connection[TupleRow],
-        kwargs=CONNECT_OPTIONS,
+        kwargs=CONNECT_OPTIONS | {"options": options},
         min_size=1,
         max_size=size,
         timeout=POOL_TIMEOUT_S,

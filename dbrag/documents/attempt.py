@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import psycopg
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded  # pyright: ignore[reportMissingTypeStubs] - it has none
-from psycopg_pool import PoolTimeout
 
 from dbrag.documents import endings
 from dbrag.errors import DbragError, Permanent, Transient
@@ -16,6 +15,10 @@ from dbrag.jobs.model import Claim, Status
 from dbrag.runtime import Runtime
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+# What a tenant reads; the traceback is in the worker's log under the job's id, since it may quote what is not theirs.
+DEFECT = Permanent("a defect of dbrag; tell its operator this job's id", code="internal")
 
 
 class AttemptFailed(Exception):
@@ -47,10 +50,15 @@ def attempt(runtime: Runtime, claim: Claim) -> Generator[None]:
         _conclude(runtime, claim, exc, exc)
     except SoftTimeLimitExceeded as exc:
         _conclude(runtime, claim, Transient("the task took too long; another one goes on", code="time_limit"), exc)
-    except (psycopg.OperationalError, PoolTimeout) as exc:
-        _conclude(runtime, claim, Transient(f"the database failed: {exc}", code="database_unavailable"), exc)
+    except psycopg.OperationalError as exc:
+        _conclude(
+            runtime,
+            claim,
+            Transient("the database failed; the worker's log says how", code="database_unavailable"),
+            exc,
+        )
     except Exception as exc:
-        _conclude(runtime, claim, Permanent(f"a defect of dbrag: {exc!r}; see the log", code="internal"), exc)
+        _conclude(runtime, claim, DEFECT, exc)
 
 
 def _conclude(runtime: Runtime, claim: Claim, error: DbragError, cause: Exception) -> None:

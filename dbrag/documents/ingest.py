@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from dbrag.documents import blocks, collections, prepare
-from dbrag.documents.attempt import attempt, report
+from dbrag.documents.attempt import DEFECT, attempt, report
 from dbrag.documents.model import Collection
 from dbrag.errors import Permanent
 from dbrag.jobs import claims
@@ -67,8 +68,14 @@ def _split_block(runtime: Runtime, claim: Claim, collection: Collection, deadlin
     for source in sources:
         try:
             prepared.append(prepare.prepare(source, runtime.extractor, splitter))
-        except Permanent as exc:
-            failures[source.version_id] = {"code": exc.code, "detail": exc.detail}
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as exc:
+            # A defect that one document meets must not fail the others of its batch; it is logged with its traceback.
+            error = exc if isinstance(exc, Permanent) else DEFECT
+            if error is DEFECT:
+                log.exception("a defect met by one document", job_id=str(claim.id), index=source.item_index)
+            failures[source.version_id] = {"code": error.code, "detail": error.detail}
         if monotonic() > deadline:
             break
     if sources:

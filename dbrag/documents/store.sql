@@ -104,12 +104,9 @@ SELECT id FROM documents WHERE id IN (SELECT document_id FROM document_versions 
 ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: ready_versions
--- Which of these versions have every vector, and whether a newer one is live already. Read under the documents' locks:
--- two transactions that each bring a part of a version must see each other's.
-SELECT v.id, v.document_id, v.job_id, v.item_index, v.paid,
-       EXISTS (SELECT FROM document_versions l WHERE l.document_id = v.document_id AND l.status = 'live'
-               AND l.version > v.version) AS overtaken
-FROM document_versions v
+-- Which of these versions have every vector. Read under the documents' locks: two transactions that each bring a part of
+-- a version must see each other's.
+SELECT v.id, v.document_id, v.job_id, v.item_index, v.paid FROM document_versions v
 WHERE v.id = ANY(%(version_ids)s) AND v.status = 'waiting'
   AND NOT EXISTS (SELECT FROM pending p WHERE p.version_id = v.id)
 ORDER BY v.document_id, v.version
@@ -184,8 +181,8 @@ DELETE FROM chunks c USING heirs h WHERE c.id = h.id
 DELETE FROM chunks WHERE version_id = ANY(%(version_ids)s) RETURNING generation_id, id, kept_chunk_id IS NULL
 
 -- name: delete_pending
--- Texts that nobody needs a vector of any more; claimed ones are dropped by their claimant.
-DELETE FROM pending WHERE version_id = ANY(%(version_ids)s) AND claim_id IS NULL
+-- Texts that nobody needs a vector of any more; who has claimed them finds them gone, and drops the vectors.
+DELETE FROM pending WHERE version_id = ANY(%(version_ids)s)
 
 -- name: delete_versions
 DELETE FROM document_versions WHERE id = ANY(%(version_ids)s)
@@ -214,8 +211,7 @@ ORDER BY collection_id, external_id LIMIT %(limit)s FOR UPDATE
 DELETE FROM chunks WHERE version_id IN (SELECT id FROM document_versions WHERE document_id = ANY(%(ids)s))
 
 -- name: delete_pending_of_documents
-DELETE FROM pending WHERE claim_id IS NULL
-  AND version_id IN (SELECT id FROM document_versions WHERE document_id = ANY(%(ids)s))
+DELETE FROM pending WHERE version_id IN (SELECT id FROM document_versions WHERE document_id = ANY(%(ids)s))
 
 -- name: drop_generation_table
 DROP TABLE IF EXISTS {table}

@@ -19,14 +19,13 @@ SQL = beside(__file__)
 
 
 class Ready(NamedTuple):
-    """A version with all its vectors, and whether a newer one is live already."""
+    """A version with all its vectors."""
 
     id: int
     document_id: int
     job_id: UUID
     item_index: int
     paid: bool
-    overtaken: bool
 
 
 class Older(NamedTuple):
@@ -56,20 +55,17 @@ def mark_paid(conn: Connection, version_ids: Iterable[int]) -> None:
 def complete(conn: Connection, version_ids: Iterable[int]) -> list[Outcome]:
     """Makes those of the versions live that have every vector; tells how their items ended.
 
-    Only the newest version of a document goes live; one that was overtaken is dropped, and its item is skipped.
+    Whatever is older goes, so that a version that was overtaken can never go live: its item is skipped.
     """
-    rows = conn.execute(SQL.ready_versions, {"version_ids": list(version_ids)}).fetchall()
-    ready = [Ready._make(row) for row in rows]
-    overtaken = [version for version in ready if version.overtaken]
-    newest = [list(group)[-1] for _, group in groupby(_without(ready, overtaken), lambda v: v.document_id)]
+    rows = conn.execute(SQL.ready_versions, {"version_ids": list(version_ids)})
+    newest = [list(group)[-1] for _, group in groupby(map(Ready._make, rows), lambda version: version.document_id)]
     ids = [version.id for version in newest]
     older = [Older._make(row) for row in conn.execute(SQL.older_versions, {"version_ids": ids})]
-    drop(conn, [version.id for version in (*overtaken, *older)])
+    drop(conn, [version.id for version in older])
     conn.execute(SQL.go_live, {"version_ids": ids})
-    skipped = [*overtaken, *(version for version in older if version.status == "waiting")]
     return [
         *(Outcome(v.job_id, v.item_index, ItemStatus.COMPLETED, cached=not v.paid) for v in newest),
-        *(Outcome(v.job_id, v.item_index, ItemStatus.SKIPPED) for v in skipped),
+        *(Outcome(v.job_id, v.item_index, ItemStatus.SKIPPED) for v in older if v.status == "waiting"),
     ]
 
 
@@ -94,8 +90,3 @@ def drop(conn: Connection, version_ids: Sequence[int]) -> None:
         segments.delete_vectors(conn, generation_id, chunk_ids)
     conn.execute(SQL.delete_pending, versions)
     conn.execute(SQL.delete_versions, versions)
-
-
-def _without(ready: list[Ready], overtaken: list[Ready]) -> list[Ready]:
-    gone = {version.id for version in overtaken}
-    return [version for version in ready if version.id not in gone]

@@ -6,6 +6,7 @@ from uuid import uuid4
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.embedding import pack
+from dbrag.embedding.failures import ProviderFailed
 from dbrag.embedding.model import Batch, Text
 from dbrag.errors import Transient
 from dbrag.jobs import holds
@@ -16,6 +17,8 @@ from dbrag.vectors import generations
 SQL = beside(__file__)
 # Any constant will do, as long as only claims take it.
 CLAIM_LOCK = 0x636C61696D
+# What a limit, a spent budget or a refused key is given to change, where the provider does not say, in seconds.
+LIMIT_WAIT_S = 10.0
 
 
 def claim(conn: Connection, settings: Settings) -> Batch | None:
@@ -33,14 +36,18 @@ def claim(conn: Connection, settings: Settings) -> Batch | None:
     ).fetchall()
     if not candidates:  # whoever asks for the same texts right now takes these next
         return None
-    count = pack.take([tokens for _, tokens in candidates], settings.request_inputs, settings.request_tokens)
+    count = pack.take(
+        [tokens for _, tokens, _ in candidates],
+        pack.inputs_after(candidates[0][2], settings.request_inputs),
+        settings.request_tokens,
+    )
     claim_id = uuid4()
     conn.execute(
         SQL.claim,
         {
             "claim_id": claim_id,
             "lease_s": settings.lease_s,
-            "chunk_ids": [chunk_id for chunk_id, _ in candidates[:count]],
+            "chunk_ids": [chunk_id for chunk_id, _, _ in candidates[:count]],
         },
     )
     conn.execute(SQL.drop_dead, {"claim_id": claim_id})
@@ -58,7 +65,11 @@ def claim(conn: Connection, settings: Settings) -> Batch | None:
 
 def give_back(conn: Connection, batch: Batch, error: Transient) -> None:
     """Lets the batch's texts wait for as long as the provider says, or longer each time; their jobs say why."""
+    failed = isinstance(error, ProviderFailed)
     deferrals = max(text.deferrals for text in batch.texts)
-    not_before = datetime.now(UTC) + timedelta(seconds=error.retry_after_s or delay_s(deferrals + 1))
-    rows = conn.execute(SQL.give_back, {"claim_id": batch.claim_id, "not_before": not_before}).fetchall()
+    wait_s = error.retry_after_s or (delay_s(deferrals + 1) if failed else LIMIT_WAIT_S)
+    not_before = datetime.now(UTC) + timedelta(seconds=wait_s)
+    rows = conn.execute(
+        SQL.give_back, {"claim_id": batch.claim_id, "not_before": not_before, "failures": int(failed)}
+    ).fetchall()
     holds.begin(conn, {row[0] for row in rows}, error, not_before)

@@ -30,20 +30,18 @@ def embed_pending(runtime: Runtime) -> int:
     done = 0
     while True:
         with runtime.pool.connection() as conn:
-            batch = claim.claim(conn, runtime.settings)
+            batch = claim.claim(conn, runtime.settings) if monotonic() < deadline else None
         if batch is None:
             return done
-        late = monotonic() > deadline
-        if batch.texts:
-            if batch.more or late:
-                runtime.wake(batch.queue)
-            _embed(runtime, batch)
-            done += len(batch.texts)
-        if late:
+        if batch.more:
+            runtime.wake(batch.queue)
+        if batch.texts and not _embed(runtime, batch):
             return done
+        done += len(batch.texts)
 
 
-def _embed(runtime: Runtime, batch: Batch) -> None:
+def _embed(runtime: Runtime, batch: Batch) -> bool:
+    """Takes the batch to its end; False where the provider wants to be left alone for now."""
     log.info(
         "embedding",
         claim_id=str(batch.claim_id),
@@ -62,8 +60,10 @@ def _embed(runtime: Runtime, batch: Batch) -> None:
         write.write(runtime, batch, found)
         with runtime.pool.connection() as conn:
             claim.give_back(conn, batch, exc)
+        return False
     else:
         write.write(runtime, batch, found)
+    return True
 
 
 def _ask(runtime: Runtime, batch: Batch, found: Found) -> None:
@@ -78,8 +78,10 @@ def _ask(runtime: Runtime, batch: Batch, found: Found) -> None:
         if isinstance(answer, Permanent):
             _refuse(found, answered, answer)
             continue
-        spend.record(runtime, batch, answered, answer.prompt_tokens)
         vectors = {text.hash: vector for text, vector in zip(answered, answer.vectors, strict=True)}
+        if runtime.cache:  # first: a database that is away now must not make us pay again
+            runtime.cache.put(batch.model, batch.dimensions, vectors, batch.dtype)
+        spend.record(runtime, batch, answered, answer.prompt_tokens)
         found.paid |= vectors.keys()
         if batch.stores_halves and float(np.abs(answer.vectors).max(initial=0)) > LARGEST_HALF:
             _refuse(
@@ -87,8 +89,6 @@ def _ask(runtime: Runtime, batch: Batch, found: Found) -> None:
             )
             continue
         found.vectors |= vectors
-        if runtime.cache:
-            runtime.cache.put(batch.model, batch.dimensions, vectors, batch.dtype)
 
 
 def _refuse(found: Found, texts: Iterable[Text], error: DbragError) -> None:

@@ -13,6 +13,9 @@ HEADROOM = 0.05
 a text for BERT's). It costs nothing, while a refused request is sent again in halves."""
 
 
+PATIENT_DEFERRALS = 3
+
+
 def estimate_tokens(text: str, counted: int) -> int:
     """What `text` weighs in a request: its `counted` tokens, or the provider's own estimate where that is more."""
     return max(counted, -(-len(text.encode()) // BYTES_PER_TOKEN))
@@ -25,6 +28,14 @@ def take(tokens: Sequence[int], max_inputs: int, max_tokens: int) -> int:
     """
     totals = list(accumulate(tokens[:max_inputs]))
     return min(len(totals), max(1, bisect_right(totals, max_tokens * (1 - HEADROOM))))
+
+
+def inputs_after(deferrals: int, max_inputs: int) -> int:
+    """How many texts to ask for together after they were put off so often: halved each time from the fourth on.
+
+    A text that its provider or its worker cannot survive ends up alone, and the others go on.
+    """
+    return max(1, max_inputs >> min(max(0, deferrals - PATIENT_DEFERRALS), 31))
 
 
 def share(total: int, weights: Sequence[int]) -> list[int]:

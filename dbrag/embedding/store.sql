@@ -11,7 +11,7 @@ SELECT pg_advisory_xact_lock(%(key)s)
 -- name: candidates
 -- Texts for one request, across documents and jobs, most urgent first. A text that is being asked for already, for
 -- another document, waits for that answer: it would be paid twice. What is being cancelled is skipped.
-SELECT chunk_id, tokens FROM pending p
+SELECT chunk_id, tokens, deferrals FROM pending p
 WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
   AND model = %(model)s AND dimensions = %(dimensions)s
   AND NOT EXISTS (SELECT FROM pending o WHERE o.hash = p.hash AND o.claim_id IS NOT NULL AND o.model = p.model
@@ -54,7 +54,7 @@ DELETE FROM pending WHERE claim_id = %(claim_id)s AND chunk_id = ANY(%(chunk_ids
 
 -- name: give_back
 -- Texts that could not be embedded now wait, and are packed again.
-UPDATE pending SET claim_id = NULL, lease_until = NULL, not_before = %(not_before)s, deferrals = deferrals + 1
+UPDATE pending SET claim_id = NULL, lease_until = NULL, not_before = %(not_before)s, deferrals = least(deferrals + %(failures)s, 1000)
 WHERE claim_id = %(claim_id)s RETURNING job_id
 
 -- name: count_chunks

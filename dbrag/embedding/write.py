@@ -50,11 +50,9 @@ def write(runtime: Runtime, batch: Batch, found: Found) -> None:
 
 
 def _write(conn: Connection, batch: Batch, found: Found, known: Sequence[Text]) -> None:
+    versions.lock(conn, [text.version_id for text in known])
     texts = _take(conn, batch, known)
     good = [text for text in texts if text.hash in found.vectors]
-    versions.lock(conn, [text.version_id for text in texts])
-    waiting = versions.waiting(conn, [text.version_id for text in texts])
-    good = [text for text in good if text.version_id in waiting]
     _copy(conn, batch, found, good)
     versions.mark_paid(conn, {text.version_id for text in good if text.hash in found.paid})
     failed = versions.fail(
@@ -69,6 +67,7 @@ def _write(conn: Connection, batch: Batch, found: Found, known: Sequence[Text]) 
 
 
 def _take(conn: Connection, batch: Batch, known: Sequence[Text]) -> list[Text]:
+    """Those that are still wanted: a version that failed or went away took its rows with it."""
     taken = conn.execute(
         SQL.take_pending, {"claim_id": batch.claim_id, "chunk_ids": [text.chunk_id for text in known]}
     ).fetchall()

@@ -137,6 +137,7 @@ def retry(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
     Raises: NotFound; Conflict where the job is not over, or where no failed item can be tried again.
     """
     job = get(conn, tenant_id, job_id)
+    conn.execute(SQL.lock_failed_documents, {"job_id": job_id})
     lock(conn, [job_id])
     retried = conn.execute(SQL.retry_items, {"job_id": job_id}).rowcount
     conn.execute(SQL.retry_versions, {"job_id": job_id})

@@ -6,7 +6,6 @@ from threading import Event, Thread
 
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from dbrag.database.pool import Pool
 from dbrag.jobs import claims
@@ -29,7 +28,7 @@ def kept_alive(pool: Pool, claim: Claim, settings: Settings) -> Generator[None]:
                     claims.renew(conn, claim, settings)
             except ClaimLost:
                 return
-            except (psycopg.Error, PoolTimeout) as exc:
+            except psycopg.Error as exc:
                 log.warning("claim not renewed", job_id=str(claim.id), error=str(exc))
 
     thread = Thread(target=renew, name="lease", daemon=True)

@@ -4,11 +4,11 @@ from threading import Event, Thread
 
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from dbrag.database.pool import Pool
 from dbrag.database.queries import beside
 from dbrag.jobs.broker import Broker
+from dbrag.jobs.settle import lock
 from dbrag.settings import Settings
 
 SQL = beside(__file__, "relay.sql")
@@ -25,10 +25,12 @@ def publish_due(pool: Pool, broker: Broker, settings: Settings) -> int:
     """
     with pool.connection() as conn:
         due = conn.execute(SQL.due, {"again_s": settings.publish_again_s, "limit": PASS}).fetchall()
-    taken = broker.publish((job_id, kind, queue) for job_id, kind, queue in due)
+    marks = {job_id: mark for job_id, _, _, mark in due}
+    taken = broker.publish((job_id, kind, queue) for job_id, kind, queue, _ in due)
     if taken:
         with pool.connection() as conn:
-            conn.execute(SQL.published, {"ids": taken})
+            lock(conn, taken)
+            conn.execute(SQL.published, {"ids": taken, "marks": [marks[job_id] for job_id in taken]})
     return len(taken)
 
 
@@ -56,10 +58,12 @@ class Publisher:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        while self._wanted.wait() and not self._closing:
+        closing = False
+        while not closing and self._wanted.wait():
             self._wanted.clear()
+            closing = self._closing
             try:
                 while publish_due(self._pool, self._broker, self._settings) == PASS:
                     pass
-            except (psycopg.Error, PoolTimeout) as exc:
+            except psycopg.Error as exc:
                 log.warning("publishing is left to the relay", error=str(exc))

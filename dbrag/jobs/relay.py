@@ -4,32 +4,32 @@ Each duty is one bounded pass in its own transaction. A duty that fails is logge
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Event
 from time import monotonic
 from types import FrameType
+from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
-from dbrag.database.pool import Pool, open_pool
+from dbrag.database.pool import Connection, Pool, open_pool
 from dbrag.database.queries import beside
 from dbrag.documents import endings
 from dbrag.errors import Permanent, Transient
 from dbrag.jobs.broker import Broker
 from dbrag.jobs.model import Queue
-from dbrag.jobs.outbox import Publisher, publish_due
+from dbrag.jobs.outbox import publish_due
 from dbrag.settings import Settings
-
-__all__ = ["Publisher", "Relay", "run"]
 
 SQL = beside(__file__, "relay.sql")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # Rows a duty touches in one pass.
 PASS = 500
+# Rounds of the outbox in one pass, 200 jobs each.
+PUBLISHING_ROUNDS = 10
 # A wake-up that nobody followed is repeated after this many seconds, doubling up to the second figure.
-WAKE_AGAIN_S, WAKE_AT_MOST_S = 1.0, 30.0
+WAKE_AGAIN_S, WAKE_AT_MOST_S = 1.0, 5.0
 
 
 class Relay:
@@ -53,13 +53,14 @@ class Relay:
         for duty in duties:
             try:
                 duty()
-            except (psycopg.Error, PoolTimeout, Transient) as exc:
+            except (psycopg.Error, Transient) as exc:
                 log.warning("duty failed; the next pass tries again", duty=duty.__name__, error=str(exc))
 
     def publish(self) -> None:
         """Publishes what the doors could not, or what is due again."""
-        while publish_due(self._pool, self._broker, self._settings) == PASS:
-            pass
+        for _ in range(PUBLISHING_ROUNDS):
+            if not publish_due(self._pool, self._broker, self._settings):
+                return
 
     def mark_lost(self) -> None:
         """Marks jobs that no message covers any more: Redis was emptied, or a worker died while fetching."""
@@ -95,13 +96,14 @@ class Relay:
             f"its worker died in each of {self._settings.max_attempts} attempts: see the workers' logs for this job",
             code="worker_lost",
         )
+        limits = {
+            "max_attempts": self._settings.max_attempts,
+            "lease_s": self._settings.lease_s,
+            "limit": PASS,
+        }
         with self._pool.connection() as conn:
-            exhausted = conn.execute(
-                SQL.exhausted_jobs, {"max_attempts": self._settings.max_attempts, "limit": PASS}
-            ).fetchall()
-        for (job_id,) in exhausted:
-            with self._pool.connection() as conn:
-                endings.fail(conn, job_id, error)
+            exhausted = [row[0] for row in conn.execute(SQL.exhausted_jobs, limits)]
+        self._end(exhausted, lambda conn, job_id: endings.fail(conn, job_id, error))
 
     def free_expired_pending(self) -> None:
         """Lets other workers embed texts whose worker has died."""
@@ -111,10 +113,17 @@ class Relay:
     def end_cancelled(self) -> None:
         """Ends jobs that were asked to stop."""
         with self._pool.connection() as conn:
-            ids = [row[0] for row in conn.execute(SQL.cancelling, {"limit": PASS})]
-        for job_id in ids:
-            with self._pool.connection() as conn:
-                endings.cancel(conn, job_id)
+            cancelling = [row[0] for row in conn.execute(SQL.cancelling, {"limit": PASS})]
+        self._end(cancelling, endings.cancel)
+
+    def _end(self, job_ids: Iterable[UUID], end: Callable[[Connection, UUID], None]) -> None:
+        """Each in a transaction of its own, so that one that cannot be ended now is in nobody's way."""
+        for job_id in job_ids:
+            try:
+                with self._pool.connection() as conn:
+                    end(conn, job_id)
+            except psycopg.Error as exc:
+                log.warning("job not ended; a later pass tries again", job_id=str(job_id), error=str(exc))
 
     def wake_embedders(self) -> None:
         """Makes sure that pending texts are looked at, however their wake-up was lost or their wait has ended."""
@@ -138,7 +147,8 @@ def run(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    pool, broker = open_pool(settings, size=2), Broker(settings)
+    # Whoever holds a lock for long must not stop the relay.
+    pool, broker = open_pool(settings, size=2, options="-c lock_timeout=5s"), Broker(settings)
     relay = Relay(pool, broker, settings)
     log.info("relay started", interval_s=settings.relay_interval_s)
     try:

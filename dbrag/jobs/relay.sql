@@ -6,11 +6,12 @@ UPDATE jobs SET publish_count = publish_count + 1,
 WHERE id IN (
     SELECT id FROM jobs WHERE publish_at <= now() ORDER BY publish_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-RETURNING id, kind, queue
+RETURNING id, kind, queue, publish_at
 
 -- name: published
--- A message covers these jobs now, unless a worker has claimed them already.
-UPDATE jobs SET publish_at = NULL, published_at = now() WHERE id = ANY(%(ids)s) AND status IN ('queued', 'retrying')
+-- A message covers these jobs now, unless they have been claimed and marked anew since.
+UPDATE jobs j SET publish_at = NULL, published_at = now()
+FROM unnest(%(ids)s::uuid[], %(marks)s::timestamptz[]) AS p (id, mark) WHERE j.id = p.id AND j.publish_at = p.mark
 
 -- name: lost
 -- Jobs that no message covers: published a while ago, and either their queue is empty, or a job published later by a
@@ -22,7 +23,7 @@ WHERE j.id IN (
       AND w.published_at < now() - make_interval(secs => %(again_s)s * 2 ^ least(w.publish_count, 6))
       AND (%(empty)s OR w.published_at < (
           SELECT max(s.published_at) - make_interval(secs => %(again_s)s) FROM jobs s
-          WHERE s.queue = w.queue AND s.started_at > now() - interval '10 minutes'))
+          WHERE s.queue = %(queue)s AND s.started_at > now() - interval '10 minutes'))
     ORDER BY w.published_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 RETURNING j.id
@@ -39,13 +40,17 @@ WHERE id IN (
 RETURNING id
 
 -- name: exhausted_jobs
--- Jobs whose worker was lost in their last attempt.
-SELECT id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt >= %(max_attempts)s
-ORDER BY lease_until LIMIT %(limit)s
+-- Jobs whose worker was lost in their last attempt; the relay takes the claim, to end them.
+UPDATE jobs SET claim_id = gen_random_uuid(), lease_until = now() + make_interval(secs => %(lease_s)s)
+WHERE id IN (
+    SELECT id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt >= %(max_attempts)s
+    ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING id
 
 -- name: expired_pending
 -- Texts whose worker has died may be claimed again.
-UPDATE pending SET claim_id = NULL, lease_until = NULL WHERE chunk_id IN (
+UPDATE pending SET claim_id = NULL, lease_until = NULL, deferrals = least(deferrals + 1, 1000) WHERE chunk_id IN (
     SELECT chunk_id FROM pending WHERE lease_until < now() ORDER BY chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 

@@ -11,13 +11,13 @@ SELECT %(job_id)s, %(tenant_id)s, item.index, item.external_id,
 FROM unnest(%(indexes)s::int[], %(external_ids)s::text[], %(errors)s::text[]) AS item (index, external_id, error)
 
 -- name: select_job
--- One job as its owner sees it. A place in the queue exists while no worker has claimed it.
+-- One job as its owner sees it. A place in the queue exists while no worker has claimed it; nobody counts past 10,000.
 SELECT j.id, j.tenant_id, j.kind, j.status, j.queue, j.collection_id, j.created_at, j.started_at, j.finished_at,
        j.attempt, j.reason_code, j.reason_detail, j.reason_until, j.total, j.completed, j.failed, j.skipped,
        j.cancelled, j.cached, j.prepared, j.chunks_total, j.chunks_done, j.result, j.error,
        u.prompt_tokens, u.texts_from_cache, u.cost_usd,
-       CASE WHEN j.status = 'queued' THEN
-           1 + (SELECT count(*) FROM jobs o WHERE o.status = 'queued' AND o.queue = j.queue AND o.id < j.id)
+       CASE WHEN j.status = 'queued' THEN 1 + (SELECT count(*) FROM (
+           SELECT FROM jobs o WHERE o.status = 'queued' AND o.queue = j.queue AND o.id < j.id LIMIT 10000) ahead)
        END AS queue_position
 FROM jobs j, LATERAL (
     SELECT coalesce(sum(prompt_tokens), 0)::bigint AS prompt_tokens,
@@ -76,7 +76,7 @@ ORDER BY q.rank
 UPDATE jobs SET status = 'running', claim_id = %(claim_id)s,
        lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(started_at, now()),
        attempt = attempt + CASE WHEN status = 'retrying' OR started_at IS NULL THEN 1 ELSE 0 END,
-       publish_at = NULL, reason_code = NULL, reason_detail = NULL, reason_until = NULL
+       publish_at = NULL, publish_count = 0, reason_code = NULL, reason_detail = NULL, reason_until = NULL
 WHERE id = %(id)s AND status IN ('queued', 'retrying') AND (reason_until IS NULL OR reason_until <= now())
 RETURNING id, tenant_id, kind, queue, collection_id, attempt, claim_id, params
 
@@ -181,6 +181,12 @@ WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND finished_at IS NULL AND stat
 UPDATE jobs SET status = 'cancelling', publish_at = NULL, claim_id = NULL, lease_until = NULL, reason_code = NULL,
        reason_detail = NULL, reason_until = NULL
 WHERE collection_id = %(collection_id)s AND finished_at IS NULL AND status <> 'cancelling'
+
+-- name: lock_failed_documents
+-- In the order that everybody keeps: a newer version going live, or a deletion, must not slip in between.
+SELECT id FROM documents WHERE id IN (
+    SELECT document_id FROM document_versions WHERE job_id = %(job_id)s AND status = 'failed')
+ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: retry_items
 -- The failed items of a job that is over wait again.

@@ -48,15 +48,20 @@ DELETE FROM {table} WHERE chunk_id = ANY(%(chunk_ids)s)
 
 -- name: stored_vectors
 -- Vectors that this generation has already for texts with these hashes.
-SELECT DISTINCT ON (c.hash) c.hash, {send}(v.embedding)
-FROM chunks c JOIN {table} v ON v.chunk_id = c.id
-WHERE c.generation_id = %(generation_id)s AND c.hash = ANY(%(hashes)s) AND c.kept_chunk_id IS NULL
+-- One look by index for each hash: joined as a whole, the planner reads all partitions. Chunks that wait themselves,
+-- such as those that are asked for here, have none.
+SELECT h.hash, f.embedding FROM unnest(%(hashes)s::bytea[]) AS h (hash), LATERAL (
+    SELECT {send}(v.embedding) AS embedding FROM chunks c JOIN {table} v ON v.chunk_id = c.id
+    WHERE c.generation_id = %(generation_id)s AND c.hash = h.hash AND c.kept_chunk_id IS NULL
+      AND NOT EXISTS (SELECT FROM pending p WHERE p.chunk_id = c.id)
+    LIMIT 1
+) f
 
 -- name: missing_vectors
 -- Chunks of these versions that have no vector yet, and keep none.
-SELECT c.version_id, c.id, c.tokens, c.hash FROM chunks c
-WHERE c.version_id = ANY(%(version_ids)s) AND c.kept_chunk_id IS NULL
-  AND NOT EXISTS (SELECT FROM {table} v WHERE v.chunk_id = c.id)
+SELECT c.version_id, c.id, c.tokens, c.hash
+FROM chunks c LEFT JOIN LATERAL (SELECT true AS stored FROM {table} v WHERE v.chunk_id = c.id LIMIT 1) v ON true
+WHERE c.version_id = ANY(%(version_ids)s) AND c.kept_chunk_id IS NULL AND v.stored IS NULL
 
 -- name: count_rows
 SELECT count(*) FROM {segment}
@@ -101,7 +106,8 @@ SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%(index)s)
 -- name: set_build_memory
 -- For the session that builds; a graph that does not fit is built some ten times slower.
 SELECT set_config('maintenance_work_mem', %(memory)s, false),
-       set_config('max_parallel_maintenance_workers', %(workers)s, false)
+       set_config('max_parallel_maintenance_workers', %(workers)s, false),
+       set_config('client_connection_check_interval', '10s', false) -- a build whose worker died ends too
 
 -- name: drop_index
 DROP INDEX CONCURRENTLY IF EXISTS {index}

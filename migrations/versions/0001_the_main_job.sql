@@ -113,7 +113,9 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_count_each_item_once CHECK (completed + failed + skipped + cancelled <= total)
 );
 CREATE INDEX jobs_of_a_tenant ON jobs (tenant_id, id DESC);
-CREATE INDEX jobs_of_a_collection ON jobs (collection_id) WHERE finished_at IS NULL;
+CREATE INDEX jobs_of_a_collection ON jobs (collection_id);
+CREATE INDEX jobs_under_way ON jobs (tenant_id, queue, status) WHERE finished_at IS NULL;
+CREATE INDEX jobs_queued ON jobs (queue, id) WHERE status = 'queued';
 CREATE INDEX jobs_to_publish ON jobs (publish_at) WHERE publish_at IS NOT NULL;
 CREATE INDEX jobs_leased ON jobs (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX jobs_waiting ON jobs (queue, published_at) WHERE status IN ('queued', 'retrying');

@@ -54,6 +54,9 @@ def empty_pdf() -> bytes:
     )
 
 
+OTHERS = set[int]()  # children of this process from before the test: servers of other tests
+
+
 def extractors(of: psutil.Process | None = None) -> list[psutil.Process]:
     """The extractor processes that a process (this one) has started and not yet reaped."""
-    return (of or psutil.Process()).children()
+    return [child for child in (of or psutil.Process()).children() if child.pid not in OTHERS]

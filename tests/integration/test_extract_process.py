@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from extract_files import docx, extractors, slow_docx
+from extract_files import OTHERS, docx, extractors, slow_docx
 
 from dbrag.documents.extract import DOCUMENTS_PER_PROCESS, Extractor
 from dbrag.errors import Permanent
@@ -17,6 +17,12 @@ from dbrag.errors import Permanent
 PAGE = b"<p>hello</p>"
 SLOW = slow_docx()
 BUSY_CPU_S = 0.5  # more than its start takes
+
+
+@pytest.fixture(autouse=True)
+def _tell_others_apart() -> None:
+    OTHERS.clear()
+    OTHERS.update(child.pid for child in psutil.Process().children())
 
 
 @contextmanager
