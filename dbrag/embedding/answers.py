@@ -11,21 +11,25 @@ from numpy.typing import NDArray
 from dbrag.embedding.failures import DimensionsDiffer, ProviderFailed
 
 Vectors = NDArray[np.float32]
+LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """One answered request: `vectors` (n, dimensions) in the order of its texts, and the tokens it is billed for."""
+    """One answered request: `vectors` (n, dimensions) in the order of its texts, and the tokens it is billed for.
+
+    `unusable` are the positions of vectors that are zero, not finite, or beyond what half precision holds.
+    """
 
     vectors: Vectors
     prompt_tokens: int
+    unusable: frozenset[int] = frozenset()
 
 
 def read_answer(body: bytes, count: int, dimensions: int) -> Embedded:
     """The `count` vectors in the JSON `body` of an answer.
 
-    Raises ProviderFailed (DimensionsDiffer) unless there is one finite, non-zero vector of `dimensions` for each index
-    from 0 on.
+    Raises ProviderFailed (DimensionsDiffer) unless there is one vector of `dimensions` for each index from 0 on.
     """
     try:
         answer = orjson.loads(body)
@@ -38,7 +42,8 @@ def read_answer(body: bytes, count: int, dimensions: int) -> Embedded:
         raise ProviderFailed("The embedding provider's answer cannot be read.") from exc
     if indexes != list(range(count)):
         raise ProviderFailed(f"The embedding provider's {len(indexes)} vectors are not those of {count} texts.")
-    return Embedded(_checked(embeddings, dimensions), prompt_tokens)
+    vectors = _stacked(embeddings, dimensions)
+    return Embedded(vectors, prompt_tokens, _unusable(vectors))
 
 
 def _decode(embedding: Any) -> Vectors:
@@ -49,16 +54,16 @@ def _decode(embedding: Any) -> Vectors:
         return np.asarray(embedding, np.float32)
 
 
-def _checked(embeddings: list[Vectors], dimensions: int) -> Vectors:
+def _stacked(embeddings: list[Vectors], dimensions: int) -> Vectors:
     for embedding in embeddings:
         if embedding.shape != (dimensions,):
             raise DimensionsDiffer(
                 f"The embedding provider answered {embedding.size} dimensions instead of {dimensions}: "
                 "compare the collection's dimensions with the model's."
             )
-    vectors = np.stack(embeddings)
-    # Its squared length is finite and positive exactly where a vector has a direction, all that cosine distance needs.
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    if not (np.isfinite(squares) & (squares > 0)).all():
-        raise ProviderFailed("The embedding provider answered a vector that is zero or not finite.")
-    return vectors
+    return np.stack(embeddings)
+
+
+def _unusable(vectors: Vectors) -> frozenset[int]:
+    largest = np.abs(vectors).max(axis=1, initial=0)
+    return frozenset(np.flatnonzero(~((largest > 0) & (largest <= LARGEST_HALF))).tolist())  # NaN compares as false

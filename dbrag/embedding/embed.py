@@ -1,23 +1,22 @@
 """The work of `embed_pending`: claims texts, finds or buys their vectors, writes them and ends what they complete."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import monotonic
 
-import numpy as np
 import structlog
 
 from dbrag.embedding import claim, spend, write
+from dbrag.embedding.answers import Embedded
 from dbrag.embedding.failures import DimensionsDiffer
 from dbrag.embedding.lookup import look_up
 from dbrag.embedding.model import Batch, Found, Text
 from dbrag.errors import DbragError, Permanent, Transient
 from dbrag.runtime import Runtime
-from dbrag.vectors.copy_format import VectorOutOfRange
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # A wake-up works for this share of a lease before it leaves the rest to the next one, so that tasks stay short.
 SLICE = 0.25
-LARGEST_HALF = 65_504.0
+UNUSABLE = Permanent("the provider's vector of it is zero, or has numbers that are not to be stored", code="bad_vector")
 
 
 def embed_pending(runtime: Runtime) -> int:
@@ -77,18 +76,23 @@ def _ask(runtime: Runtime, batch: Batch, found: Found) -> None:
         answered = [asked[position] for position in positions]
         if isinstance(answer, Permanent):
             _refuse(found, answered, answer)
-            continue
-        vectors = {text.hash: vector for text, vector in zip(answered, answer.vectors, strict=True)}
-        if runtime.cache:  # first: a database that is away now must not make us pay again
-            runtime.cache.put(batch.model, batch.dimensions, vectors, batch.dtype)
-        spend.record(runtime, batch, answered, answer.prompt_tokens)
-        found.paid |= vectors.keys()
-        if batch.stores_halves and float(np.abs(answer.vectors).max(initial=0)) > LARGEST_HALF:
-            _refuse(
-                found, answered, VectorOutOfRange("a number is beyond ±65,504: give the collection `vector` storage")
-            )
-            continue
-        found.vectors |= vectors
+        else:
+            _keep(runtime, batch, found, answered, answer)
+
+
+def _keep(runtime: Runtime, batch: Batch, found: Found, asked: Sequence[Text], answer: Embedded) -> None:
+    """Takes over an answer; a text whose vector cannot be stored is refused alone."""
+    usable = {
+        text.hash: vector
+        for position, (text, vector) in enumerate(zip(asked, answer.vectors, strict=True))
+        if position not in answer.unusable
+    }
+    if runtime.cache:  # first: a database that is away now must not make us pay again
+        runtime.cache.put(batch.model, batch.dimensions, usable, batch.dtype)
+    spend.record(runtime, batch, asked, answer.prompt_tokens)
+    found.vectors |= usable
+    found.paid |= {text.hash for text in asked}
+    _refuse(found, [asked[position] for position in answer.unusable], UNUSABLE)
 
 
 def _refuse(found: Found, texts: Iterable[Text], error: DbragError) -> None:

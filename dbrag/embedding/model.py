@@ -46,11 +46,6 @@ class Batch:
         return list(Queue)[min(text.queue_rank for text in self.texts)]
 
     @property
-    def stores_halves(self) -> bool:
-        """Whether one of the collections stores half precision."""
-        return any(generation.storage is Storage.HALFVEC for generation in self.generations.values())
-
-    @property
     def dtype(self) -> np.dtype[Any]:
         """What vectors are cached as: single precision as soon as one of the collections stores that."""
         single = any(generation.storage is Storage.VECTOR for generation in self.generations.values())

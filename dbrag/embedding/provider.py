@@ -45,7 +45,10 @@ class Provider:
 
         Raises RateLimited, OutOfQuota, KeyRefused, ProviderFailed (all Transient), or RequestTooLarge, RequestRefused.
         """
-        return self._embed(texts, model, dimensions, monotonic() + self._timeout_s)
+        answer = self._embed(texts, model, dimensions, monotonic() + self._timeout_s)
+        if answer.unusable:
+            raise ProviderFailed("The embedding provider answered a vector that is zero or not finite.")
+        return answer
 
     def embed_each(
         self, texts: Sequence[str], model: str, dimensions: int

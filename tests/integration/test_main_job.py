@@ -216,3 +216,15 @@ def test_another_tenant_sees_nothing(platform: Platform) -> None:
     assert other.get("/collections").json()["data"] == []
     stranger = platform.client.get(path, headers={"Authorization": "Bearer dbrag_00000000_" + 43 * "x"})
     assert stranger.status_code == 401
+
+
+@pytest.mark.parametrize("broken", ["nan", "zero"])
+def test_a_text_whose_vector_is_unusable_fails_alone(platform: Platform, broken: str) -> None:
+    path = platform.collection(f"unusable-{broken}")
+    platform.provider.script(next=[{"broken": broken}])
+    documents = [{"external_id": str(i), "text": f"Short text {i} with a {broken} vector, perhaps."} for i in range(4)]
+    [job] = platform.wait(platform.ingest(path, documents))
+    failed = platform.client.get(f"/jobs/{job['id']}/items", params={"status": "failed"}).json()["data"]
+    assert job["status"] == "completed_with_errors"
+    assert [item["error"]["code"] for item in failed] == ["bad_vector"] * len(failed)
+    assert len(failed) < 4

@@ -87,6 +87,18 @@ class TestOneRequest:
         assert set(asked) == {"256", "None"}
 
 
+@pytest.mark.parametrize("broken", ["nan", "zero"])
+def test_a_vector_that_cannot_be_used_spoils_no_other(server: ProviderServer, provider: Provider, broken: str) -> None:
+    server.script(next=[{"broken": broken}])
+    [(_, answer)] = provider.embed_each(TEXTS, SMALL, 1536)
+    assert isinstance(answer, Embedded)
+    assert answer.unusable == {0}
+    assert_vectors_of(TEXTS[1:], answer.vectors[1:])
+    server.script(next=[{"broken": broken}])
+    with pytest.raises(ProviderFailed, match="zero or not finite"):
+        provider.embed(TEXTS, SMALL, 1536)
+
+
 class TestWhatPassesSoon:
     @pytest.mark.parametrize(
         "step",
@@ -100,8 +112,6 @@ class TestWhatPassesSoon:
             {"broken": "fewer"},
             {"broken": "repeated"},
             {"broken": "wrong_dimensions"},
-            {"broken": "nan"},
-            {"broken": "zero"},
         ],
         ids=str,
     )
