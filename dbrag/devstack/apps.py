@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from celery import Celery  # pyright: ignore[reportMissingTypeStubs]
 from kombu.exceptions import KombuError, OperationalError
+from redis import RedisError
 
 from dbrag.devstack.ports import HOST
 from dbrag.devstack.process import Spec
@@ -121,5 +122,5 @@ def _pongs(broker_url: str, node: str) -> bool:
     with celery as app:
         try:
             return bool(app.control.inspect(destination=[node], timeout=0.5).ping())
-        except (KombuError, OperationalError, OSError):
+        except (KombuError, OperationalError, OSError, RedisError):
             return False

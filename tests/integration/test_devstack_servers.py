@@ -167,8 +167,9 @@ time.sleep(1000)
     owner = subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True)
     assert owner.stdout
     assert owner.stdout.readline() == "started\n"
-    family = psutil.Process(owner.pid).children(recursive=True)
-    assert {"postgres", "sleep"} <= {process.name() for process in family}
+    started = psutil.Process(owner.pid)
+    wait_until(lambda: {"postgres", "sleep"} <= {process.name() for process in started.children(recursive=True)})
+    family = started.children(recursive=True)
     owner.kill()
     owner.communicate()
     wait_until(lambda: not any(is_alive(process.pid) for process in family))

@@ -65,4 +65,5 @@ def test_the_pages_need_nothing_from_elsewhere(client: FlaskClient) -> None:
     parts = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert parts
     for part in parts:
-        assert client.get(part).status_code == 200, part
+        with client.get(part) as answer:  # a file, to be closed
+            assert answer.status_code == 200, part
