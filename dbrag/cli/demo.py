@@ -33,7 +33,7 @@ NOTE = {
     "metadata": {"source": "dbrag demo"},
     "queue": "critical",
 }
-# The first four are answered by samples/ (SOURCES.md says by which file), the last by docs/.
+# The first four are answered by samples/, the last by docs/.
 QUESTIONS = (
     "Can the president be removed from office by impeachment?",
     "Where should variable data such as logs be stored?",
@@ -44,8 +44,8 @@ QUESTIONS = (
 NEXT = """\
   make up                                 the same stack, left running; it prints the address of Flower, which shows
                                           every task, and of the API's pages (/docs)
-  dbrag ingest PATH… --collection NAME    your own files; then: dbrag search "a question" --collection NAME
-  dbrag jobs list, dbrag doctor           what is going on, and what is wrong
+  .venv/bin/dbrag ingest PATH…            your own files (--collection NAME); then: dbrag search "a question"
+  .venv/bin/dbrag jobs list, … doctor     what is going on, and what is wrong
   README.md, docs/                        a tour with curl, the settings, the states of a job, decisions
 """
 HITS = 2
@@ -157,8 +157,7 @@ def _samples(root: Path) -> list[Source]:
     folder = root / "samples"
     if not folder.is_dir():
         raise Permanent(f"There is no samples/ in {root}: run `make demo` in a checkout of dbrag.")
-    own = [root / "README.md", *(root / "docs").glob("*.md")]
-    return find([str(folder), *map(str, own)], recursive=True, base=root)
+    return find([str(folder), *map(str, (root / "docs").glob("*.md"))], recursive=True, base=root)
 
 
 def _heading(console: Console, text: str) -> None:

@@ -25,7 +25,10 @@ STYLES = {
 
 def jobs_table(jobs: Sequence[Job], now: datetime) -> RenderableType:
     """A line a job, in the order given; ages as of `now` (aware)."""
-    table = Table("id", "kind", "queue", "status", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", no_wrap=True, min_width=36)  # whole, since it is what the other commands want
+    for heading in ("kind", "queue", "status"):
+        table.add_column(heading)
     for heading in ("items", "failed", "age", "cost"):
         table.add_column(heading, justify="right")
     for job in jobs:

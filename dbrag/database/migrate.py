@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as AlchemyConnection
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import migrations
 from dbrag.database.pool import CONNECT_OPTIONS, Connection
@@ -66,6 +66,9 @@ def upgrade(settings: Settings) -> str:
             command.upgrade(config, "head")
     except OperationalError as exc:
         raise Transient(f"the schema was not changed: {exc.orig}", code="database_unavailable") from exc
+    except DBAPIError as exc:
+        hint = "; let a superuser run CREATE EXTENSION vector first" if "extension" in str(exc.orig) else ""
+        raise Permanent(f"the schema was not changed: {exc.orig}{hint}", code="migration_failed") from exc
     finally:
         engine.dispose()
     return f"the schema is at {_head()}"

@@ -21,6 +21,7 @@ from dbrag.jobs.broker import Broker
 from dbrag.jobs.model import Queue
 from dbrag.jobs.outbox import publish_due
 from dbrag.settings import Settings
+from dbrag.telemetry import logs
 
 SQL = beside(__file__, "relay.sql")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -140,6 +141,7 @@ class Relay:
 
 def run(settings: Settings) -> None:
     """Runs passes until SIGTERM or SIGINT."""
+    logs.configure(settings)
     stopping = Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

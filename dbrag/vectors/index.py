@@ -1,6 +1,7 @@
 """A collection's index: when it is built, and what there is of it."""
 
 from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -14,7 +15,7 @@ from dbrag.jobs import jobs
 from dbrag.jobs.model import Job, Kind, Queue
 from dbrag.settings import Settings
 from dbrag.vectors import generations, segments
-from dbrag.vectors.model import Generation, IndexReport, Segment
+from dbrag.vectors.model import Generation, IndexReport, Segment, SegmentStatus
 
 SQL = beside(__file__)
 
@@ -23,8 +24,17 @@ def describe(conn: Connection, collection: Collection) -> IndexReport:
     """The generation's settings and its segments, oldest first."""
     generation = generations.of_collection(conn, collection.id)
     with conn.cursor(row_factory=class_row(Segment)) as cursor:
-        cursor.execute(SQL.describe_segments, {"generation_id": generation.id})
-        return IndexReport(generation, cursor.fetchall())
+        segments_ = cursor.execute(SQL.describe_segments, {"generation_id": generation.id}).fetchall()
+    # The planner knows nothing yet of a segment that grows; those are small.
+    return IndexReport(
+        generation,
+        [
+            segment
+            if segment.status is SegmentStatus.INDEXED
+            else replace(segment, rows=segments.rows(conn, generation.id, segment.id))
+            for segment in segments_
+        ],
+    )
 
 
 def request_rebuild(conn: Connection, collection: Collection) -> Job:
@@ -54,6 +64,9 @@ def request_due_rebuilds(conn: Connection) -> int:
 
 def _request(conn: Connection, tenant_id: UUID, collection_id: int, *, seal: bool) -> None:
     """Makes the job unless one stands; the schema allows one a collection."""
-    if conn.execute(SQL.standing_rebuild, {"collection_id": collection_id}).fetchone() is None:
+    standing = conn.execute(SQL.standing_rebuild, {"collection_id": collection_id}).fetchone()
+    if standing is None:
         with suppress(UniqueViolation), conn.transaction():
             jobs.create(conn, tenant_id, Kind.REBUILD_INDEX, Queue.LOW, collection_id, seal=seal)
+    elif seal:
+        conn.execute(SQL.seal_too, {"id": standing[0]})

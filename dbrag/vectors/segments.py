@@ -13,7 +13,7 @@ from dbrag.documents.model import Storage
 from dbrag.errors import Transient
 from dbrag.vectors import copy_format
 from dbrag.vectors.model import Generation
-from dbrag.vectors.tables import column_storage, column_type, generation_table, segment_table
+from dbrag.vectors.tables import column_type, generation_table, segment_table
 
 SQL = beside(__file__)
 
@@ -33,7 +33,6 @@ def ensure_fresh(conn: Connection, generation_id: int) -> None:
         "segment": segment_table(generation_id, row[0]),
         "id": row[0],
         "type": column_type(storage, dimensions),
-        "storage": column_storage(storage, dimensions),
     }
     for statement in (SQL.create_generation_table, SQL.create_segment_table, SQL.set_storage, SQL.attach_segment):
         conn.execute(statement.format(**names))
@@ -47,11 +46,11 @@ def write(conn: Connection, generation: Generation, chunk_ids: Sequence[int], ve
     segment = conn.execute(SQL.fresh_segment, {"generation_id": generation.id}).fetchone()
     if segment is None:
         raise Transient("the segment was sealed in between", code="segment_sealed")
-    as_rows = copy_format.halfvec_rows if generation.storage is Storage.HALFVEC else copy_format.vector_rows
-    rows = as_rows(segment[0], np.asarray(chunk_ids, dtype=np.int64), vectors)
+    layout = copy_format.halfvec_rows if generation.storage is Storage.HALFVEC else copy_format.vector_rows
+    body = layout(segment[0], np.asarray(chunk_ids, dtype=np.int64), vectors)
     query = SQL.copy_vectors.format(segment=segment_table(generation.id, segment[0]))
     with conn.cursor() as cursor, cursor.copy(query) as copy:
-        copy.write(rows)
+        copy.write(body)
 
 
 def delete_vectors(conn: Connection, generation_id: int, chunk_ids: Sequence[int]) -> None:
@@ -67,10 +66,10 @@ def stored(conn: Connection, generation: Generation, hashes: Collection[bytes]) 
     query = SQL.stored_vectors.format(
         table=generation_table(generation.id), send=Identifier(f"{generation.storage}_send")
     )
-    rows = conn.cursor(binary=True).execute(query, {"generation_id": generation.id, "hashes": list(hashes)})
+    found = conn.cursor(binary=True).execute(query, {"generation_id": generation.id, "hashes": list(hashes)})
     element = ">f2" if generation.storage is Storage.HALFVEC else ">f4"
     # The two types' binary formats begin with the dimensions and an unused number, two bytes each.
-    return {hash_: np.frombuffer(value, element, offset=4) for hash_, value in rows}
+    return {hash_: np.frombuffer(value, element, offset=4) for hash_, value in found}
 
 
 def missing(conn: Connection, generation_id: int, version_ids: Sequence[int]) -> list[tuple[int, int, int, bytes]]:
@@ -85,12 +84,15 @@ def has_table(conn: Connection, generation_id: int) -> bool:
     return conn.execute(SQL.has_segments, {"generation_id": generation_id}).fetchone() == (True,)
 
 
+def rows(conn: Connection, generation_id: int, segment_id: int) -> int:
+    """The rows of a segment, counted: for those that are small."""
+    counted = conn.execute(SQL.count_rows.format(segment=segment_table(generation_id, segment_id))).fetchone()
+    return counted[0] if counted else 0
+
+
 def seal(conn: Connection, generation_id: int, at_rows: int = 1) -> bool:
     """Closes the fresh segment to writes where it has that many rows, and says whether it did."""
     segment = conn.execute(SQL.segment_to_seal, {"generation_id": generation_id}).fetchone()
-    if segment is None:
-        return False
-    counted = conn.execute(SQL.count_rows.format(segment=segment_table(generation_id, segment[0]))).fetchone()
-    if counted is None or counted[0] < at_rows:
+    if segment is None or rows(conn, generation_id, segment[0]) < at_rows:
         return False
     return conn.execute(SQL.seal_segment, {"id": segment[0]}).rowcount == 1

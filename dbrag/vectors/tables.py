@@ -5,9 +5,6 @@ from psycopg.sql import Identifier
 
 from dbrag.documents.model import Storage
 
-# A vector of this many bytes still fits a page of 8 KiB beside the row's other columns.
-PLAIN_BYTES = 8000
-
 
 def generation_table(generation_id: int) -> Identifier:
     return Identifier(f"generation_{generation_id}")
@@ -24,8 +21,3 @@ def segment_table_name(generation_id: int, segment_id: int) -> str:
 def column_type(storage: Storage, dimensions: int) -> sql.Composed:
     """`halfvec(1536)`."""
     return sql.SQL("{}({})").format(Identifier(storage.value), dimensions)
-
-
-def column_storage(storage: Storage, dimensions: int) -> sql.SQL:
-    bytes_ = dimensions * (2 if storage is Storage.HALFVEC else 4)
-    return sql.SQL("PLAIN") if bytes_ <= PLAIN_BYTES else sql.SQL("EXTERNAL")
