@@ -46,6 +46,7 @@ class Relay:
             self.end_cancelled,
             self.free_expired_jobs,
             self.fail_exhausted_jobs,
+            self.fail_stranded_jobs,
             self.free_expired_pending,
             self.mark_lost,
             self.publish,
@@ -105,6 +106,15 @@ class Relay:
         with self._pool.connection() as conn:
             exhausted = [row[0] for row in conn.execute(SQL.exhausted_jobs, limits)]
         self._end(exhausted, lambda conn, job_id: endings.fail(conn, job_id, error))
+
+    def fail_stranded_jobs(self) -> None:
+        """Ends jobs that nothing else would ever end."""
+        error = Permanent("its documents are gone, or were never split: send them again", code="stranded")
+        with self._pool.connection() as conn:
+            stranded = [row[0] for row in conn.execute(SQL.stranded_jobs, {"limit": PASS})]
+        if stranded:
+            log.error("jobs waited for nothing; this is a defect of dbrag", jobs=[str(job_id) for job_id in stranded])
+        self._end(stranded, lambda conn, job_id: endings.fail(conn, job_id, error))
 
     def free_expired_pending(self) -> None:
         """Lets other workers embed texts whose worker has died."""

@@ -48,6 +48,12 @@ WHERE id IN (
 )
 RETURNING id
 
+-- name: stranded_jobs
+-- Jobs that wait for documents which are no more. No way is known to get there; none may stay there.
+SELECT id FROM jobs j WHERE status IN ('running', 'held') AND claim_id IS NULL
+  AND NOT EXISTS (SELECT FROM document_versions v WHERE v.job_id = j.id AND v.status = 'waiting')
+ORDER BY id LIMIT %(limit)s
+
 -- name: expired_pending
 -- Texts whose worker has died may be claimed again.
 UPDATE pending SET claim_id = NULL, lease_until = NULL, deferrals = least(deferrals + 1, 1000) WHERE chunk_id IN (

@@ -119,6 +119,7 @@ CREATE INDEX jobs_queued ON jobs (queue, id) WHERE status = 'queued';
 CREATE INDEX jobs_to_publish ON jobs (publish_at) WHERE publish_at IS NOT NULL;
 CREATE INDEX jobs_leased ON jobs (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX jobs_waiting ON jobs (queue, published_at) WHERE status IN ('queued', 'retrying');
+CREATE INDEX jobs_embedding ON jobs (id) WHERE status IN ('running', 'held') AND claim_id IS NULL;
 CREATE INDEX jobs_cancelling ON jobs (id) WHERE status = 'cancelling';
 CREATE INDEX jobs_started ON jobs (queue, started_at);
 CREATE UNIQUE INDEX jobs_one_rebuild_a_collection ON jobs (collection_id)

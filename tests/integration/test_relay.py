@@ -143,3 +143,18 @@ def test_a_cancelled_job_ends_and_leaves_no_document(
     assert jobs.get(conn, own_collection.tenant_id, job_id).status is Status.CANCELLED
     documents = conn.execute("SELECT id FROM documents WHERE collection_id = %s", [own_collection.id]).fetchall()
     assert documents == []
+
+
+def test_a_job_that_waits_for_nothing_is_ended(
+    conn: Connection, own_collection: Collection, relay: Relay, settings: Settings, redis: Redis
+) -> None:
+    stranded, healthy = submit(conn, own_collection, 2)
+    for job_id in (stranded, healthy):
+        claim = claims.take(conn, job_id, settings)
+        assert claim
+        claims.release(conn, claim)
+    conn.execute("DELETE FROM document_versions WHERE job_id = %s", [stranded])
+    relay.run_pass()
+    ended = jobs.get(conn, own_collection.tenant_id, stranded)
+    assert (ended.status, ended.error and ended.error["code"]) == (Status.FAILED, "stranded")
+    assert jobs.get(conn, own_collection.tenant_id, healthy).status is Status.RUNNING
