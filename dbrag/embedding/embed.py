@@ -27,16 +27,17 @@ def embed_pending(runtime: Runtime) -> int:
     """
     deadline = monotonic() + SLICE * runtime.settings.lease_s
     done = 0
-    while True:
+    while monotonic() < deadline:
         with runtime.pool.connection() as conn:
-            batch = claim.claim(conn, runtime.settings) if monotonic() < deadline else None
+            batch = claim.claim(conn, runtime.settings)
         if batch is None:
-            return done
+            break
         if batch.more:
             runtime.wake(batch.queue)
         if batch.texts and not _embed(runtime, batch):
-            return done
+            break
         done += len(batch.texts)
+    return done
 
 
 def _embed(runtime: Runtime, batch: Batch) -> bool:
