@@ -85,10 +85,45 @@ class Settings(BaseSettings):
     )
 
     segment_rows: int = Field(
-        10_000, ge=100, description="Rows at which a fresh segment is sealed and gets its HNSW index."
+        2_500, ge=100, description="Rows at which a fresh segment is sealed and gets its HNSW index."
+    )
+    segment_age_s: int = Field(
+        3600, ge=1, description="Age at which a fresh segment is sealed however small it is, in seconds."
+    )
+    segment_rows_at_most: int = Field(
+        500_000, ge=1000, description="Rows of the largest segment that merging makes; its graph should fit in memory."
+    )
+    dead_rows_share: float = Field(
+        0.2, gt=0, lt=1, description="Share of rows that are gone at which a segment is rewritten."
+    )
+    unindexed_rows: int = Field(
+        50_000,
+        ge=1000,
+        description="Rows of a collection that may wait for their index, each 1,000 of which cost a search some "
+        "0.85 ms; beyond that embedding waits (`held: indexing`).",
     )
     maintenance_work_mem_mb: int = Field(512, ge=64, description="Memory for building one index, in MiB.")
     index_build_workers: int = Field(1, ge=0, description="PostgreSQL's parallel workers for building one index.")
+    recall_floor: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Recall@10 that an index must have: below it a probe warns, and a new generation does not serve.",
+    )
+    recall_samples: int = Field(
+        50, ge=1, le=1000, description="Stored vectors that one probe of the recall searches for."
+    )
+    keep_generation_s: int = Field(
+        86_400, ge=0, description="How long a generation that was replaced can be rolled back to, in seconds."
+    )
+    answer_cache_ttl_s: int = Field(300, gt=0, description="How long the answer to a search is kept, in seconds.")
+
+    embed_threads: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Requests that one child of a worker has in flight at most; each takes a connection.",
+    )
 
     extract_memory_mb: int = Field(1024, ge=256, description="Memory of the extractor's process at most, in MiB.")
 

@@ -121,7 +121,9 @@ class Platform:
             self._wait_until_quiet(conn)
             for question in NOTHING:
                 assert conn.execute(question).fetchall() == [], question
-            for generation_id, dimensions in conn.execute("SELECT id, dimensions FROM generations").fetchall():
+            for generation_id, dimensions in conn.execute(
+                "SELECT id, dimensions FROM generations WHERE status = 'serving'"
+            ).fetchall():
                 if conn.execute("SELECT to_regclass(%s)", [f"generation_{generation_id}"]).fetchone() != (None,):
                     _check_vectors(conn, generation_id, dimensions)
 
@@ -161,7 +163,8 @@ def _check_vectors(conn: psycopg.Connection[Any], generation_id: int, dimensions
     table = sql.Identifier(f"generation_{generation_id}")
     missing = sql.SQL(
         "SELECT c.id FROM chunks c JOIN document_versions v ON v.id = c.version_id AND v.status = 'live' "
-        "WHERE c.generation_id = {} AND (SELECT count(*) FROM {} e WHERE e.chunk_id = c.id) <> 1"
+        "JOIN generations g ON g.collection_id = c.collection_id "
+        "WHERE g.id = {} AND (SELECT count(*) FROM {} e WHERE e.chunk_id = c.id) <> 1"
     ).format(generation_id, table)
     assert conn.execute(missing).fetchall() == [], "a live chunk has no vector, or two"
     orphans = sql.SQL("SELECT chunk_id FROM {} e WHERE NOT EXISTS (SELECT FROM chunks WHERE id = e.chunk_id)")

@@ -1,19 +1,20 @@
 """Storing a block of split documents: one transaction, after which every chunk has a vector or waits for one."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
-from dbrag.documents import versions
+from dbrag.documents import collections, versions
 from dbrag.documents.model import Collection
 from dbrag.documents.prepare import Chunk, Prepared, Source
 from dbrag.jobs import claims
-from dbrag.jobs.model import Claim
+from dbrag.jobs.model import Claim, ItemStatus, Queue
 from dbrag.jobs.settle import lock, settle
 from dbrag.settings import Settings
-from dbrag.vectors import segments
+from dbrag.vectors import generations, segments
+from dbrag.vectors.model import GenerationStatus, Written
 
 SQL = beside(__file__)
 
@@ -68,9 +69,11 @@ def store(
     _copy_chunks(conn, collection, placed)
     _store_texts(conn, fresh)
     waiting = [Waiting(p.version_id, p.id, p.chunk.tokens, p.chunk.hash) for p in placed if p.kept_chunk_id is None]
-    if split_before:  # a retry: what has its vector from the earlier attempt is not embedded again
-        waiting += map(Waiting._make, segments.missing(conn, collection.generation_id, sorted(split_before & still)))
-    _copy_pending(conn, claim, collection, waiting)
+    serving, *building = generations.written(conn, collection.id)
+    for one in building:
+        _copy_pending(conn, claim, one, [*waiting, *_missing(conn, one, split_before & still)])
+    waiting += _missing(conn, serving, split_before & still)
+    _copy_pending(conn, claim, serving, waiting)
     conn.execute(SQL.mark_embedding, {"job_id": claim.id, "indexes": [one.source.item_index for one in prepared]})
     needy = {chunk.version_id for chunk in waiting}
     outcomes = [
@@ -83,6 +86,8 @@ def store(
         conn, claim, settings, prepared=len(all_ids), chunks=chunks, chunks_done=max(0, len(placed) - len(waiting))
     )
     settle(conn, outcomes)
+    if any(outcome.status is ItemStatus.COMPLETED for outcome in outcomes):
+        collections.count_version(conn, [collection.id])
     return bool(waiting)
 
 
@@ -90,11 +95,7 @@ def _place(conn: Connection, collection: Collection, fresh: Sequence[Prepared]) 
     """Gives chunks their ids, pairing each with an unchanged one of the live version, the first with the first."""
     live: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
     for document_id, hash_, chunk_id in conn.execute(
-        SQL.live_chunks,
-        {
-            "document_ids": [one.source.document_id for one in fresh],
-            "generation_id": collection.generation_id,
-        },
+        SQL.live_chunks, {"document_ids": [one.source.document_id for one in fresh]}
     ):
         live[document_id, bytes(hash_)].append(chunk_id)
     count = sum(len(one.chunks) for one in fresh)
@@ -116,7 +117,7 @@ def _copy_chunks(conn: Connection, collection: Collection, placed: Sequence[Plac
                 (
                     id_,
                     collection.tenant_id,
-                    collection.generation_id,
+                    collection.id,
                     version_id,
                     position,
                     chunk.start,
@@ -129,7 +130,16 @@ def _copy_chunks(conn: Connection, collection: Collection, placed: Sequence[Plac
             )
 
 
-def _copy_pending(conn: Connection, claim: Claim, collection: Collection, waiting: Sequence[Waiting]) -> None:
+def _missing(conn: Connection, generation: Written, split_before: Set[int]) -> list[Waiting]:
+    """A retry: what has its vector from an earlier attempt is not embedded again."""
+    if not split_before:
+        return []
+    return list(map(Waiting._make, segments.missing(conn, generation.id, sorted(split_before))))
+
+
+def _copy_pending(conn: Connection, claim: Claim, generation: Written, waiting: Sequence[Waiting]) -> None:
+    """Puts chunks on the pending table; what a generation that is being built needs is its own job's, and may wait."""
+    rank = Queue.LOW.rank if generation.status is GenerationStatus.BUILDING else claim.queue.rank
     with conn.cursor() as cursor, cursor.copy(SQL.copy_pending) as copy:
         copy.set_types(PENDING_TYPES)
         for version_id, chunk_id, tokens, hash_ in waiting:
@@ -138,11 +148,11 @@ def _copy_pending(conn: Connection, claim: Claim, collection: Collection, waitin
                     chunk_id,
                     claim.tenant_id,
                     version_id,
-                    claim.id,
-                    collection.generation_id,
-                    collection.model,
-                    collection.dimensions,
-                    claim.queue.rank,
+                    generation.job_id or claim.id,
+                    generation.id,
+                    generation.model,
+                    generation.dimensions,
+                    rank,
                     tokens,
                     hash_,
                 )

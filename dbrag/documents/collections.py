@@ -1,5 +1,6 @@
 """Collections: made, changed where that is possible, found, deleted."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -10,8 +11,11 @@ from dbrag.documents.model import Collection, CollectionWish, Storage
 from dbrag.errors import Fault, Invalid, NotAvailable, NotFound
 from dbrag.jobs import settle
 from dbrag.settings import Settings
+from dbrag.vectors.model import GenerationStatus
 
 SQL = beside(__file__)
+# pgvector's own.
+DEFAULT_M, DEFAULT_EF_CONSTRUCTION = 16, 64
 
 
 def put(
@@ -57,6 +61,14 @@ def page(conn: Connection, tenant_id: UUID, after: str | None, limit: int) -> li
         ).fetchall()
 
 
+def count_version(conn: Connection, collection_ids: Iterable[int]) -> None:
+    """Makes answers that were kept unreachable: what searches of these collections see has changed.
+
+    Call it last in a transaction, so that nobody who holds these rows waits for others.
+    """
+    conn.execute(SQL.count_version, {"ids": list(collection_ids)})
+
+
 def delete(conn: Connection, tenant_id: UUID, name: str) -> None:
     """Hides the collection at once and cancels its jobs; its rows are removed in the background."""
     collection = get(conn, tenant_id, name)
@@ -92,6 +104,9 @@ def _create(conn: Connection, tenant_id: UUID, name: str, wish: CollectionWish, 
             "model": model,
             "dimensions": dimensions,
             "storage": storage,
+            "m": wish.m or DEFAULT_M,
+            "ef_construction": wish.ef_construction or DEFAULT_EF_CONSTRUCTION,
+            "status": GenerationStatus.SERVING,
         },
     )
     return True

@@ -4,7 +4,7 @@ from psycopg.rows import class_row
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
-from dbrag.documents import versions
+from dbrag.documents import collections, versions
 from dbrag.documents.model import Collection, Document
 from dbrag.errors import NotFound
 from dbrag.jobs.model import ItemStatus
@@ -37,6 +37,7 @@ def delete(conn: Connection, collection: Collection, external_id: str) -> None:
     conn.execute(SQL.delete_documents, {"ids": [row[0]]})
     waiting = [(job_id, index) for _, job_id, index, status in all_versions if status == "waiting"]
     settle(conn, [Outcome(job_id, index, ItemStatus.SKIPPED) for job_id, index in waiting])
+    collections.count_version(conn, [collection.id])
 
 
 def _not_found(collection: Collection, external_id: str) -> NotFound:

@@ -36,13 +36,18 @@ class CollectionWish:
     model: str | None = None
     dimensions: int | None = None
     storage: Storage | None = None
+    m: int | None = None
+    ef_construction: int | None = None
     max_tokens: int | None = None
     overlap_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named set of documents of one tenant, with one embedding model and chunking policy."""
+    """A named set of documents of one tenant, with one embedding model and chunking policy.
+
+    What concerns vectors is that of the generation that serves; `version` changes with whatever searches see.
+    """
 
     id: int
     tenant_id: UUID
@@ -50,9 +55,12 @@ class Collection:
     model: str
     dimensions: int
     storage: Storage
+    m: int
+    ef_construction: int
     max_tokens: int
     overlap_tokens: int
     generation_id: int
+    version: int
     created_at: datetime
 
     @property

@@ -2,6 +2,7 @@
 
 from dbrag.database.pool import Connection, Pool
 from dbrag.database.queries import beside
+from dbrag.vectors import generations
 from dbrag.vectors.tables import generation_table
 
 SQL = beside(__file__)
@@ -19,11 +20,12 @@ def purge_deleted(pool: Pool) -> int:
             row = conn.execute(SQL.next_deleted).fetchone()
             if row is None:
                 break
-            collection_id, generation_id = row
+            collection_id = row[0]
             slice_ = _remove_documents(conn, collection_id)
             removed += slice_
             if slice_ == 0:
-                conn.execute(SQL.drop_generation_table.format(table=generation_table(generation_id)))
+                for generation in generations.all_of_collections(conn, [collection_id]):
+                    conn.execute(SQL.drop_generation_table.format(table=generation_table(generation.id)))
                 conn.execute(SQL.delete_collection_row, {"id": collection_id})
     return removed
 

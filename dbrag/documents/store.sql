@@ -6,23 +6,24 @@ ON CONFLICT (tenant_id, name) WHERE deleted_at IS NULL DO NOTHING RETURNING id
 
 -- name: insert_generation
 -- The collection's vectors; a worker makes their table when the first one comes.
-INSERT INTO generations (tenant_id, collection_id, model, dimensions, storage)
-VALUES (%(tenant_id)s, %(collection_id)s, %(model)s, %(dimensions)s, %(storage)s)
+INSERT INTO generations (tenant_id, collection_id, model, dimensions, storage, m, ef_construction, status)
+VALUES (%(tenant_id)s, %(collection_id)s, %(model)s, %(dimensions)s, %(storage)s, %(m)s, %(ef_construction)s, %(status)s)
+RETURNING id
 
 -- name: select_collections
 -- By name behind `after`; one name, or all.
-SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, c.max_tokens, c.overlap_tokens,
-       g.id AS generation_id, c.created_at
-FROM collections c JOIN generations g ON g.collection_id = c.id
+SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
+       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at
+FROM collections c JOIN generations g ON g.collection_id = c.id AND g.status = 'serving'
 WHERE c.tenant_id = %(tenant_id)s AND c.deleted_at IS NULL
   AND (%(name)s::text IS NULL OR c.name = %(name)s) AND c.name > coalesce(%(after)s, '')
 ORDER BY c.name LIMIT %(limit)s
 
 -- name: select_collection
 -- By id, for workers; None where it has been deleted.
-SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, c.max_tokens, c.overlap_tokens,
-       g.id AS generation_id, c.created_at
-FROM collections c JOIN generations g ON g.collection_id = c.id
+SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
+       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at
+FROM collections c JOIN generations g ON g.collection_id = c.id AND g.status = 'serving'
 WHERE c.id = %(id)s AND c.deleted_at IS NULL
 
 -- name: update_chunking
@@ -98,17 +99,24 @@ FROM sized s JOIN document_versions v ON v.id = s.id LEFT JOIN blobs b ON b.vers
 WHERE s.place = 1 OR s.bytes_so_far <= %(max_bytes)s
 ORDER BY v.item_index
 
+-- name: lock_documents_of_chunks
+-- The same for chunks, which may have moved to another version of their document since they were claimed.
+SELECT id FROM documents WHERE id IN (
+    SELECT v.document_id FROM chunks c JOIN document_versions v ON v.id = c.version_id WHERE c.id = ANY(%(chunk_ids)s))
+ORDER BY collection_id, external_id FOR UPDATE
+
 -- name: lock_documents_of_versions
 -- Everybody who changes several documents locks them in this order, the order of upsert_documents.
 SELECT id FROM documents WHERE id IN (SELECT document_id FROM document_versions WHERE id = ANY(%(version_ids)s))
 ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: ready_versions
--- Which of these versions have every vector. Read under the documents' locks: two transactions that each bring a part of
+-- Which of these versions have every vector that a search may ask for, or soon may. Read under the documents' locks: two transactions that each bring a part of
 -- a version must see each other's.
 SELECT v.id, v.document_id, v.job_id, v.item_index, v.paid FROM document_versions v
 WHERE v.id = ANY(%(version_ids)s) AND v.status = 'waiting'
-  AND NOT EXISTS (SELECT FROM pending p WHERE p.version_id = v.id)
+  AND NOT EXISTS (SELECT FROM pending p JOIN generations g ON g.id = p.generation_id
+                  WHERE p.version_id = v.id AND g.status IN ('serving', 'catching_up'))
 ORDER BY v.document_id, v.version
 
 -- name: waiting_versions
@@ -120,13 +128,14 @@ SELECT id, job_id, item_index FROM document_versions WHERE id = ANY(%(version_id
 SELECT DISTINCT version_id FROM chunks WHERE version_id = ANY(%(version_ids)s)
 
 -- name: mark_paid
--- Some of their texts were sent to the provider.
-UPDATE document_versions SET paid = true WHERE id = ANY(%(version_ids)s) AND NOT paid
+-- Some of their texts were sent to the provider, for the job that brought them.
+UPDATE document_versions v SET paid = true FROM unnest(%(version_ids)s::bigint[], %(job_ids)s::uuid[]) AS p (id, job_id)
+WHERE v.id = p.id AND v.job_id = p.job_id AND NOT v.paid
 
 -- name: live_chunks
 -- What the live versions of these documents consist of, so that unchanged chunks keep their vectors.
 SELECT v.document_id, c.hash, c.id FROM document_versions v JOIN chunks c ON c.version_id = v.id
-WHERE v.document_id = ANY(%(document_ids)s) AND v.status = 'live' AND c.generation_id = %(generation_id)s
+WHERE v.document_id = ANY(%(document_ids)s) AND v.status = 'live'
 ORDER BY c.version_id, c.position
 
 -- name: chunk_ids
@@ -163,7 +172,8 @@ WITH live AS (
 UPDATE documents d SET updated_at = now() FROM live WHERE d.id = live.document_id
 
 -- name: hand_over_chunks
--- Chunks of versions that go are taken over, vector and all, by the oldest version that keeps them.
+-- Chunks of versions that go are taken over, vector and all, by the oldest version that keeps them; and so is what
+-- they wait for in a generation that is being built.
 WITH heirs AS (
     SELECT DISTINCT ON (h.kept_chunk_id) h.id, h.kept_chunk_id, h.version_id, h.position, h.start_offset, h.end_offset
     FROM chunks gone JOIN chunks h ON h.kept_chunk_id = gone.id
@@ -173,12 +183,14 @@ WITH heirs AS (
     UPDATE chunks c SET version_id = h.version_id, position = h.position, start_offset = h.start_offset,
            end_offset = h.end_offset
     FROM heirs h WHERE c.id = h.kept_chunk_id
+), awaited AS (
+    UPDATE pending p SET version_id = h.version_id FROM heirs h WHERE p.chunk_id = h.kept_chunk_id
 )
 DELETE FROM chunks c USING heirs h WHERE c.id = h.id
 
 -- name: delete_chunks
 -- The rest of them goes; its vectors go with the ids returned.
-DELETE FROM chunks WHERE version_id = ANY(%(version_ids)s) RETURNING generation_id, id, kept_chunk_id IS NULL
+DELETE FROM chunks WHERE version_id = ANY(%(version_ids)s) RETURNING collection_id, id, kept_chunk_id IS NULL
 
 -- name: delete_pending
 -- Texts that nobody needs a vector of any more; who has claimed them finds them gone, and drops the vectors.
@@ -188,7 +200,7 @@ DELETE FROM pending WHERE version_id = ANY(%(version_ids)s)
 DELETE FROM document_versions WHERE id = ANY(%(version_ids)s)
 
 -- name: copy_chunks
-COPY chunks (id, tenant_id, generation_id, version_id, position, start_offset, end_offset, tokens, hash, text,
+COPY chunks (id, tenant_id, collection_id, version_id, position, start_offset, end_offset, tokens, hash, text,
              kept_chunk_id)
 FROM STDIN (FORMAT binary)
 
@@ -198,7 +210,7 @@ FROM STDIN (FORMAT binary)
 
 -- name: next_deleted
 -- A deleted collection whose jobs are all over; the row is locked against a second purge.
-SELECT c.id, g.id FROM collections c JOIN generations g ON g.collection_id = c.id
+SELECT c.id FROM collections c
 WHERE c.deleted_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM jobs j WHERE j.collection_id = c.id AND j.finished_at IS NULL)
 ORDER BY c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
@@ -215,6 +227,12 @@ DELETE FROM pending WHERE version_id IN (SELECT id FROM document_versions WHERE 
 
 -- name: drop_generation_table
 DROP TABLE IF EXISTS {table}
+
+-- name: count_version
+-- What searches of these collections may have kept is out of date. The last statement of its transaction, so that
+-- nobody who has locked such a row waits for anything else.
+UPDATE collections SET version = version + 1 WHERE id IN (
+    SELECT id FROM collections WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE)
 
 -- name: delete_collection_row
 -- Generations and segments go with it.

@@ -4,7 +4,7 @@ A waiting version refers to the chunks it keeps from the live one by `kept_chunk
 such chunk moves, with its vector, to the oldest version that keeps it, so that nothing is embedded or indexed twice.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,7 +13,7 @@ from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.jobs.model import ItemStatus
 from dbrag.jobs.settle import Outcome
-from dbrag.vectors import segments
+from dbrag.vectors import generations, segments
 
 SQL = beside(__file__)
 
@@ -37,6 +37,11 @@ class Older(NamedTuple):
     status: str
 
 
+def lock_of_chunks(conn: Connection, chunk_ids: Sequence[int]) -> None:
+    """Locks the documents of these chunks, in the same order as `lock`."""
+    conn.execute(SQL.lock_documents_of_chunks, {"chunk_ids": list(chunk_ids)})
+
+
 def lock(conn: Connection, version_ids: Sequence[int]) -> list[int]:
     """Locks the documents of these versions, in the order that everybody keeps, and returns their ids."""
     return [row[0] for row in conn.execute(SQL.lock_documents_of_versions, {"version_ids": list(version_ids)})]
@@ -47,9 +52,12 @@ def waiting(conn: Connection, version_ids: Iterable[int]) -> set[int]:
     return {row[0] for row in conn.execute(SQL.waiting_versions, {"version_ids": list(version_ids)})}
 
 
-def mark_paid(conn: Connection, version_ids: Iterable[int]) -> None:
-    """Remembers that some text of these versions was sent to the provider."""
-    conn.execute(SQL.mark_paid, {"version_ids": list(version_ids)})
+def mark_paid(conn: Connection, paid: Collection[tuple[int, UUID]]) -> None:
+    """Remembers that some text of these versions was sent to the provider for the job that brought them."""
+    conn.execute(
+        SQL.mark_paid,
+        {"version_ids": [version_id for version_id, _ in paid], "job_ids": [job_id for _, job_id in paid]},
+    )
 
 
 def complete(conn: Connection, version_ids: Iterable[int]) -> list[Outcome]:
@@ -85,8 +93,12 @@ def drop(conn: Connection, version_ids: Sequence[int]) -> None:
     versions = {"version_ids": list(version_ids)}
     conn.execute(SQL.hand_over_chunks, versions)
     gone = conn.execute(SQL.delete_chunks, versions).fetchall()
-    for generation_id in {row[0] for row in gone}:
-        chunk_ids = [chunk for generation, chunk, has_vector in gone if generation == generation_id and has_vector]
-        segments.delete_vectors(conn, generation_id, chunk_ids)
+    for generation in generations.all_of_collections(conn, {row[0] for row in gone}):
+        chunk_ids = [
+            chunk_id
+            for collection_id, chunk_id, has_vector in gone
+            if has_vector and collection_id == generation.collection_id
+        ]
+        segments.delete_vectors(conn, generation.id, chunk_ids)
     conn.execute(SQL.delete_pending, versions)
     conn.execute(SQL.delete_versions, versions)

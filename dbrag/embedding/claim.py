@@ -37,8 +37,8 @@ def claim(conn: Connection, settings: Settings) -> Batch | None:
     if not candidates:  # whoever asks for the same texts right now takes these next
         return None
     count = pack.take(
-        [tokens for _, tokens, _ in candidates],
-        pack.inputs_after(candidates[0][2], settings.request_inputs),
+        [tokens for _, _, tokens, _ in candidates],
+        pack.inputs_after(candidates[0][3], settings.request_inputs),
         settings.request_tokens,
     )
     claim_id = uuid4()
@@ -47,7 +47,8 @@ def claim(conn: Connection, settings: Settings) -> Batch | None:
         {
             "claim_id": claim_id,
             "lease_s": settings.lease_s,
-            "chunk_ids": [chunk_id for chunk_id, _, _ in candidates[:count]],
+            "chunk_ids": [row[0] for row in candidates[:count]],
+            "generation_ids": [row[1] for row in candidates[:count]],
         },
     )
     conn.execute(SQL.drop_dead, {"claim_id": claim_id})

@@ -11,7 +11,7 @@ SELECT pg_advisory_xact_lock(%(key)s)
 -- name: candidates
 -- Texts for one request, across documents and jobs, most urgent first. A text that is being asked for already, for
 -- another document, waits for that answer: it would be paid twice. What is being cancelled is skipped.
-SELECT chunk_id, tokens, deferrals FROM pending p
+SELECT chunk_id, generation_id, tokens, deferrals FROM pending p
 WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
   AND model = %(model)s AND dimensions = %(dimensions)s
   AND NOT EXISTS (SELECT FROM pending o WHERE o.hash = p.hash AND o.claim_id IS NOT NULL AND o.model = p.model
@@ -20,14 +20,17 @@ ORDER BY queue_rank, chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: claim
 -- Those that fit into the request.
-UPDATE pending SET claim_id = %(claim_id)s, lease_until = now() + make_interval(secs => %(lease_s)s), not_before = NULL
-WHERE chunk_id = ANY(%(chunk_ids)s)
+UPDATE pending p SET claim_id = %(claim_id)s, lease_until = now() + make_interval(secs => %(lease_s)s), not_before = NULL
+FROM unnest(%(chunk_ids)s::bigint[], %(generation_ids)s::bigint[]) AS c (chunk_id, generation_id)
+WHERE p.chunk_id = c.chunk_id AND p.generation_id = c.generation_id
 
 -- name: drop_dead
--- Claimed texts that nobody needs any more: their version was overtaken, cancelled or deleted, or their job cancelled.
+-- Claimed texts that nobody needs any more: their version was overtaken, cancelled or deleted, their job cancelled, or
+-- their generation abandoned.
 DELETE FROM pending p WHERE p.claim_id = %(claim_id)s AND (
-    NOT EXISTS (SELECT FROM document_versions v WHERE v.id = p.version_id AND v.status = 'waiting')
-    OR EXISTS (SELECT FROM jobs j WHERE j.id = p.job_id AND j.status = 'cancelling'))
+    NOT EXISTS (SELECT FROM document_versions v WHERE v.id = p.version_id AND v.status IN ('waiting', 'live'))
+    OR EXISTS (SELECT FROM jobs j WHERE j.id = p.job_id AND j.status = 'cancelling')
+    OR NOT EXISTS (SELECT FROM generations g WHERE g.id = p.generation_id AND g.status <> 'abandoned'))
 
 -- name: claimed_texts
 -- What was claimed.
@@ -50,7 +53,9 @@ VALUES (%(tenant_id)s, %(model)s, 1, %(prompt_tokens)s, %(cost_usd)s)
 
 -- name: take_pending
 -- The rows of this claim whose fate is known; what was cancelled or taken over is not among them.
-DELETE FROM pending WHERE claim_id = %(claim_id)s AND chunk_id = ANY(%(chunk_ids)s) RETURNING chunk_id
+DELETE FROM pending p USING unnest(%(chunk_ids)s::bigint[], %(generation_ids)s::bigint[]) AS k (chunk_id, generation_id)
+WHERE p.chunk_id = k.chunk_id AND p.generation_id = k.generation_id AND p.claim_id = %(claim_id)s
+RETURNING p.chunk_id, p.generation_id, p.version_id
 
 -- name: give_back
 -- Texts that could not be embedded now wait, and are packed again.

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from psycopg.errors import DeadlockDetected
@@ -10,13 +11,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
-from dbrag.documents import versions
+from dbrag.documents import collections, versions
 from dbrag.embedding import spend
 from dbrag.embedding.model import Batch, Found, Text
 from dbrag.errors import Transient
-from dbrag.jobs.settle import lock, settle
+from dbrag.jobs.settle import Outcome, lock, settle
 from dbrag.runtime import Runtime
-from dbrag.vectors import index, segments
+from dbrag.vectors import generations, index, segments
 
 SQL = beside(__file__)
 
@@ -50,29 +51,50 @@ def write(runtime: Runtime, batch: Batch, found: Found) -> None:
 
 
 def _write(conn: Connection, batch: Batch, found: Found, known: Sequence[Text]) -> None:
-    versions.lock(conn, [text.version_id for text in known])
+    versions.lock_of_chunks(conn, [text.chunk_id for text in known])
     texts = _take(conn, batch, known)
     good = [text for text in texts if text.hash in found.vectors]
     _copy(conn, batch, found, good)
-    versions.mark_paid(conn, {text.version_id for text in good if text.hash in found.paid})
-    failed = versions.fail(
-        conn, {text.version_id: found.errors[text.hash] for text in texts if text.hash in found.errors}
-    )
+    versions.mark_paid(conn, {(text.version_id, text.job_id) for text in good if text.hash in found.paid})
+    failed = _fail(conn, batch, [(text, found.errors[text.hash]) for text in texts if text.hash in found.errors])
     completed = versions.complete(conn, {text.version_id for text in good})
     chunks = Counter(text.job_id for text in good)
     lock(conn, {*chunks, *(outcome.job_id for outcome in [*failed, *completed])})
     conn.execute(SQL.count_chunks, {"job_ids": list(chunks), "chunks": list(chunks.values())})
     spend.record_cached(conn, batch, _not_asked_for(good, found))
     settle(conn, failed + completed)
+    if completed:
+        collections.count_version(conn, {generation.collection_id for generation in batch.generations.values()})
 
 
 def _take(conn: Connection, batch: Batch, known: Sequence[Text]) -> list[Text]:
     """Those that are still wanted: a version that failed or went away took its rows with it."""
     taken = conn.execute(
-        SQL.take_pending, {"claim_id": batch.claim_id, "chunk_ids": [text.chunk_id for text in known]}
+        SQL.take_pending,
+        {
+            "claim_id": batch.claim_id,
+            "chunk_ids": [text.chunk_id for text in known],
+            "generation_ids": [text.generation_id for text in known],
+        },
     ).fetchall()
-    ours = {row[0] for row in taken}
-    return [text for text in known if text.chunk_id in ours]
+    # A chunk that did not change may have moved to another version of its document since it was claimed.
+    versions_now = {(chunk_id, generation_id): version_id for chunk_id, generation_id, version_id in taken}
+    return [
+        text._replace(version_id=versions_now[text.chunk_id, text.generation_id])
+        for text in known
+        if (text.chunk_id, text.generation_id) in versions_now
+    ]
+
+
+def _fail(conn: Connection, batch: Batch, refused: Sequence[tuple[Text, dict[str, Any]]]) -> list[Outcome]:
+    """What a generation that is being built refuses is its own failure, and no document's: another one serves them."""
+    for text, error in refused:
+        if batch.generations[text.generation_id].is_being_built:
+            generations.refuse(conn, text.generation_id, error)
+    return versions.fail(
+        conn,
+        {text.version_id: error for text, error in refused if not batch.generations[text.generation_id].is_being_built},
+    )
 
 
 def _copy(conn: Connection, batch: Batch, found: Found, texts: Sequence[Text]) -> None:

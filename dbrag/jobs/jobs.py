@@ -18,9 +18,18 @@ from dbrag.jobs.settle import finish, lock
 SQL = beside(__file__)
 
 
-def create(conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collection_id: int, **params: Any) -> UUID:
+def create(
+    conn: Connection,
+    tenant_id: UUID,
+    kind: Kind,
+    queue: Queue,
+    collection_id: int,
+    *,
+    generation_id: int,
+    **params: Any,
+) -> UUID:
     """Accepts a job whose steps its task finds out; it is published once the caller has committed."""
-    return create_with_items(conn, tenant_id, kind, queue, collection_id, [], params=params)
+    return _insert(conn, tenant_id, kind, queue, collection_id, generation_id=generation_id, params=Jsonb(params))
 
 
 def create_with_items(
@@ -30,38 +39,29 @@ def create_with_items(
     queue: Queue,
     collection_id: int,
     items: Sequence[tuple[str | None, dict[str, Any] | None]],
-    *,
-    params: dict[str, Any] | None = None,
 ) -> UUID:
     """Accepts a job with items (external_id, error or None); where all have failed already, it ends here."""
-    job_id = uuid7()
     failed = sum(error is not None for _, error in items)
+    job_id = _insert(conn, tenant_id, kind, queue, collection_id, total=len(items), failed=failed)
     conn.execute(
-        SQL.insert_job,
+        SQL.insert_items,
         {
-            "id": job_id,
+            "job_id": job_id,
             "tenant_id": tenant_id,
-            "kind": kind,
-            "queue": queue,
-            "collection_id": collection_id,
-            "params": Jsonb(params or {}),
-            "total": len(items),
-            "failed": failed,
+            "indexes": list(range(len(items))),
+            "external_ids": [external_id for external_id, _ in items],
+            "errors": [error and orjson.dumps(error).decode() for _, error in items],
         },
     )
-    if items:
-        conn.execute(
-            SQL.insert_items,
-            {
-                "job_id": job_id,
-                "tenant_id": tenant_id,
-                "indexes": list(range(len(items))),
-                "external_ids": [external_id for external_id, _ in items],
-                "errors": [error and orjson.dumps(error).decode() for _, error in items],
-            },
-        )
-    if items and failed == len(items):
+    if failed == len(items):
         finish(conn, [job_id])
+    return job_id
+
+
+def _insert(conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collection_id: int, **more: Any) -> UUID:
+    job_id = uuid7()
+    job = {"id": job_id, "tenant_id": tenant_id, "kind": kind, "queue": queue, "collection_id": collection_id}
+    conn.execute(SQL.insert_job, {"generation_id": None, "params": Jsonb({}), "total": 0, "failed": 0} | job | more)
     return job_id
 
 

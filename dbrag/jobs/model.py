@@ -116,6 +116,7 @@ class Claim:
     kind: Kind
     queue: Queue
     collection_id: int | None
+    generation_id: int | None
     attempt: int
     claim_id: UUID
     params: dict[str, Any]

@@ -1,7 +1,8 @@
 -- name: insert_job
 -- Accepts a job; publish_at is the outbox mark. An item that failed at the door is counted at once.
-INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, params, total, failed, prepared)
-VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(queue)s, %(collection_id)s, %(params)s, %(total)s, %(failed)s, %(failed)s)
+INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, generation_id, params, total, failed, prepared)
+VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(queue)s, %(collection_id)s, %(generation_id)s, %(params)s, %(total)s,
+        %(failed)s, %(failed)s)
 
 -- name: insert_items
 -- The items of a job; those with an error have failed already.
@@ -78,7 +79,7 @@ UPDATE jobs SET status = 'running', claim_id = %(claim_id)s,
        attempt = attempt + CASE WHEN status = 'retrying' OR started_at IS NULL THEN 1 ELSE 0 END,
        publish_at = NULL, publish_count = 0, reason_code = NULL, reason_detail = NULL, reason_until = NULL
 WHERE id = %(id)s AND status IN ('queued', 'retrying') AND (reason_until IS NULL OR reason_until <= now())
-RETURNING id, tenant_id, kind, queue, collection_id, attempt, claim_id, params
+RETURNING id, tenant_id, kind, queue, collection_id, generation_id, attempt, claim_id, params
 
 -- name: renew_claim
 -- A sign of life, with what was prepared since the last one; no row means that the claim is lost.

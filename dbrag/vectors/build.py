@@ -8,6 +8,7 @@ from psycopg.sql import Identifier
 from dbrag.database.pool import Connection, connect
 from dbrag.database.queries import beside
 from dbrag.documents.attempt import attempt, report
+from dbrag.errors import NotFound
 from dbrag.jobs import claims
 from dbrag.jobs.lease import kept_alive
 from dbrag.jobs.model import Claim
@@ -29,17 +30,19 @@ def rebuild_index(runtime: Runtime, job_id: UUID) -> dict[str, object]:
     """
     with runtime.pool.connection() as conn:
         claim = claims.take(conn, job_id, runtime.settings)
-    if claim is None or claim.collection_id is None:
+    if claim is None or claim.generation_id is None:
         log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
         return {"claimed": False}
     with attempt(runtime, claim), kept_alive(runtime.pool, claim, runtime.settings):
-        _build_all(runtime, claim, claim.collection_id)
+        _build_all(runtime, claim, claim.generation_id)
     return report(runtime, claim)
 
 
-def _build_all(runtime: Runtime, claim: Claim, collection_id: int) -> None:
+def _build_all(runtime: Runtime, claim: Claim, generation_id: int) -> None:
     with runtime.pool.connection() as conn:
-        generation = generations.of_collection(conn, collection_id)
+        generation = generations.by_id(conn, [generation_id]).get(generation_id)
+        if generation is None:
+            raise NotFound("the collection has been deleted")
         if claim.params.get("seal"):
             segments.seal(conn, generation.id)
         sealed = [row[0] for row in conn.execute(SQL.sealed_segments, {"generation_id": generation.id})]

@@ -1,13 +1,15 @@
 """Generations: found by id or by their collection."""
 
 from collections.abc import Collection
+from typing import Any
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.errors import NotFound
-from dbrag.vectors.model import Generation
+from dbrag.vectors.model import Generation, Written
 
 SQL = beside(__file__)
 
@@ -15,10 +17,27 @@ SQL = beside(__file__)
 def of_collection(conn: Connection, collection_id: int) -> Generation:
     """The generation that serves a collection. Raises: NotFound."""
     with conn.cursor(row_factory=class_row(Generation)) as cursor:
-        generation = cursor.execute(SQL.select_generation, {"collection_id": collection_id}).fetchone()
+        generation = cursor.execute(SQL.generation_of_collection, {"collection_id": collection_id}).fetchone()
     if generation is None:
         raise NotFound("the collection has been deleted")
     return generation
+
+
+def all_of_collections(conn: Connection, collection_ids: Collection[int]) -> list[Generation]:
+    """Every generation of these collections, whatever it is for, oldest first."""
+    with conn.cursor(row_factory=class_row(Generation)) as cursor:
+        return cursor.execute(SQL.generations_of_collections, {"collection_ids": list(collection_ids)}).fetchall()
+
+
+def refuse(conn: Connection, generation_id: int, reason: dict[str, Any]) -> None:
+    """Remembers why a generation that is being built cannot be completed; its job ends it."""
+    conn.execute(SQL.refuse_generation, {"id": generation_id, "reason": Jsonb(reason)})
+
+
+def written(conn: Connection, collection_id: int) -> list[Written]:
+    """The generations that new chunks need a vector in: the serving one, then the one that is being built."""
+    with conn.cursor(row_factory=class_row(Written)) as cursor:
+        return cursor.execute(SQL.written_generations, {"collection_id": collection_id}).fetchall()
 
 
 def by_id(conn: Connection, ids: Collection[int]) -> dict[int, Generation]:

@@ -39,8 +39,8 @@ def describe(conn: Connection, collection: Collection) -> IndexReport:
 
 def request_rebuild(conn: Connection, collection: Collection) -> Job:
     """The job that seals what is fresh and builds what has no index: the one that stands, or a new one."""
-    _request(conn, collection.tenant_id, collection.id, seal=True)
-    row = conn.execute(SQL.standing_rebuild, {"collection_id": collection.id}).fetchone()
+    _request(conn, collection.tenant_id, collection.id, collection.generation_id, seal=True)
+    row = conn.execute(SQL.standing_rebuild, {"generation_id": collection.generation_id}).fetchone()
     if row is None:
         raise Conflict("the index was being built and is ready now: ask again if more was written since")
     return jobs.get(conn, collection.tenant_id, row[0])
@@ -55,18 +55,20 @@ def seal_when_full(conn: Connection, generation: Generation, settings: Settings)
 
 
 def request_due_rebuilds(conn: Connection) -> int:
-    """Makes a job for each collection with a sealed segment that nobody indexes; returns how many."""
-    due = conn.execute(SQL.collections_to_index).fetchall()
-    for collection_id, tenant_id in due:
-        _request(conn, tenant_id, collection_id, seal=False)
+    """Makes a job for each generation with a sealed segment that nobody indexes; returns how many."""
+    due = conn.execute(SQL.generations_to_index).fetchall()
+    for collection_id, tenant_id, generation_id in due:
+        _request(conn, tenant_id, collection_id, generation_id, seal=False)
     return len(due)
 
 
-def _request(conn: Connection, tenant_id: UUID, collection_id: int, *, seal: bool) -> None:
-    """Makes the job unless one stands; the schema allows one a collection."""
-    standing = conn.execute(SQL.standing_rebuild, {"collection_id": collection_id}).fetchone()
+def _request(conn: Connection, tenant_id: UUID, collection_id: int, generation_id: int, *, seal: bool) -> None:
+    """Makes the job unless one stands; the schema allows one a generation."""
+    standing = conn.execute(SQL.standing_rebuild, {"generation_id": generation_id}).fetchone()
     if standing is None:
         with suppress(UniqueViolation), conn.transaction():
-            jobs.create(conn, tenant_id, Kind.REBUILD_INDEX, Queue.LOW, collection_id, seal=seal)
+            jobs.create(
+                conn, tenant_id, Kind.REBUILD_INDEX, Queue.LOW, collection_id, generation_id=generation_id, seal=seal
+            )
     elif seal:
         conn.execute(SQL.seal_too, {"id": standing[0]})

@@ -3,18 +3,33 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from pydantic.dataclasses import dataclass
 
 from dbrag.documents.model import Storage
 
 
+class GenerationStatus(StrEnum):
+    """What a collection uses a generation for; see migrations/versions/0002_generations.sql."""
+
+    BUILDING = "building"
+    CATCHING_UP = "catching_up"
+    SERVING = "serving"
+    KEPT = "kept"
+    ABANDONED = "abandoned"
+
+
 class SegmentStatus(StrEnum):
-    """fresh: takes writes, searched exactly; sealed: takes no more; indexed: has its HNSW index; retired: replaced."""
+    """fresh: takes writes, searched exactly; sealed: takes no more; indexed: has its HNSW index; retired: replaced.
+
+    building: made by a merge, and not searched yet.
+    """
 
     FRESH = "fresh"
     SEALED = "sealed"
     INDEXED = "indexed"
+    BUILDING = "building"
     RETIRED = "retired"
 
 
@@ -29,6 +44,22 @@ class Generation:
     storage: Storage
     m: int
     ef_construction: int
+    status: GenerationStatus
+
+    @property
+    def is_being_built(self) -> bool:
+        return self.status in (GenerationStatus.BUILDING, GenerationStatus.CATCHING_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A generation that takes new chunks; `job_id` is the job that builds it, None for the one that serves."""
+
+    id: int
+    model: str
+    dimensions: int
+    status: GenerationStatus
+    job_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)

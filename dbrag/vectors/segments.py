@@ -66,7 +66,10 @@ def stored(conn: Connection, generation: Generation, hashes: Collection[bytes]) 
     query = SQL.stored_vectors.format(
         table=generation_table(generation.id), send=Identifier(f"{generation.storage}_send")
     )
-    found = conn.cursor(binary=True).execute(query, {"generation_id": generation.id, "hashes": list(hashes)})
+    found = conn.cursor(binary=True).execute(
+        query,
+        {"collection_id": generation.collection_id, "generation_id": generation.id, "hashes": list(hashes)},
+    )
     element = ">f2" if generation.storage is Storage.HALFVEC else ">f4"
     # The two types' binary formats begin with the dimensions and an unused number, two bytes each.
     return {hash_: np.frombuffer(value, element, offset=4) for hash_, value in found}

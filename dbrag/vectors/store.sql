@@ -1,10 +1,29 @@
--- name: select_generation
+-- name: generation_of_collection
 -- The generation that serves a collection.
-SELECT id, collection_id, model, dimensions, storage, m, ef_construction FROM generations
-WHERE collection_id = %(collection_id)s
+SELECT id, collection_id, model, dimensions, storage, m, ef_construction, status FROM generations
+WHERE collection_id = %(collection_id)s AND status = 'serving'
+
+-- name: generations_of_collections
+-- All of them, whatever they are for.
+SELECT id, collection_id, model, dimensions, storage, m, ef_construction, status FROM generations
+WHERE collection_id = ANY(%(collection_ids)s) ORDER BY id
+
+-- name: written_generations
+-- Those that new chunks need a vector in: the serving one first, then the one that is being built, with its job.
+SELECT g.id, g.model, g.dimensions, g.status, j.id AS job_id
+FROM generations g LEFT JOIN jobs j ON j.generation_id = g.id AND j.kind = 'rebuild_index' AND j.finished_at IS NULL
+  AND g.status <> 'serving'
+WHERE g.collection_id = %(collection_id)s
+  AND (g.status = 'serving' OR g.status IN ('building', 'catching_up') AND j.id IS NOT NULL)
+ORDER BY g.status = 'serving' DESC
+
+-- name: refuse_generation
+-- The first reason stays.
+UPDATE generations SET refusal = %(reason)s
+WHERE id = %(id)s AND status IN ('building', 'catching_up') AND refusal IS NULL
 
 -- name: generations_by_id
-SELECT id, collection_id, model, dimensions, storage, m, ef_construction FROM generations WHERE id = ANY(%(ids)s)
+SELECT id, collection_id, model, dimensions, storage, m, ef_construction, status FROM generations WHERE id = ANY(%(ids)s)
 
 -- name: lock_generation
 -- One process at a time makes tables for a generation.
@@ -53,8 +72,8 @@ DELETE FROM {table} WHERE chunk_id = ANY(%(chunk_ids)s)
 -- such as those that are asked for here, have none.
 SELECT h.hash, f.embedding FROM unnest(%(hashes)s::bytea[]) AS h (hash), LATERAL (
     SELECT {send}(v.embedding) AS embedding FROM chunks c JOIN {table} v ON v.chunk_id = c.id
-    WHERE c.generation_id = %(generation_id)s AND c.hash = h.hash AND c.kept_chunk_id IS NULL
-      AND NOT EXISTS (SELECT FROM pending p WHERE p.chunk_id = c.id)
+    WHERE c.collection_id = %(collection_id)s AND c.hash = h.hash AND c.kept_chunk_id IS NULL
+      AND NOT EXISTS (SELECT FROM pending p WHERE p.chunk_id = c.id AND p.generation_id = %(generation_id)s)
     LIMIT 1
 ) f
 
@@ -82,16 +101,16 @@ SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status = 'se
 -- name: mark_indexed
 UPDATE segments SET status = 'indexed', indexed_at = now() WHERE id = %(id)s AND status = 'sealed'
 
--- name: collections_to_index
--- Collections with a sealed segment and no job that builds its index.
-SELECT DISTINCT c.id, c.tenant_id FROM segments s JOIN generations g ON g.id = s.generation_id
+-- name: generations_to_index
+-- Generations with a sealed segment and no job that builds its index.
+SELECT DISTINCT c.id, c.tenant_id, g.id FROM segments s JOIN generations g ON g.id = s.generation_id
 JOIN collections c ON c.id = g.collection_id
-WHERE s.status = 'sealed' AND c.deleted_at IS NULL AND NOT EXISTS (
-    SELECT FROM jobs j WHERE j.collection_id = c.id AND j.kind = 'rebuild_index' AND j.finished_at IS NULL)
+WHERE s.status = 'sealed' AND g.status <> 'abandoned' AND c.deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM jobs j WHERE j.generation_id = g.id AND j.kind = 'rebuild_index' AND j.finished_at IS NULL)
 
 -- name: standing_rebuild
--- The job that builds a collection's index now, or will.
-SELECT id FROM jobs WHERE collection_id = %(collection_id)s AND kind = 'rebuild_index' AND finished_at IS NULL
+-- The job that builds a generation's index now, or will.
+SELECT id FROM jobs WHERE generation_id = %(generation_id)s AND kind = 'rebuild_index' AND finished_at IS NULL
 
 -- name: seal_too
 -- A rebuild that was asked for takes what is fresh along, if it has not begun.

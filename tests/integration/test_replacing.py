@@ -174,7 +174,7 @@ def test_chunks_kept_by_two_waiting_versions_go_to_the_older_and_then_to_the_new
     write.write(runtime, two, answered(two))
     check(conn, own_collection)
     assert documents.get(conn, own_collection, "d").version == 3
-    chunks = conn.execute("SELECT count(*) FROM chunks WHERE generation_id = %s", [own_collection.generation_id])
+    chunks = conn.execute("SELECT count(*) FROM chunks WHERE collection_id = %s", [own_collection.id])
     assert chunks.fetchone() == (documents.get(conn, own_collection, "d").chunks,)
 
 
@@ -189,5 +189,5 @@ def test_a_document_deleted_while_its_text_is_out_stays_deleted(
     write.write(runtime, batch, answered(batch))
     ended = jobs.get(conn, own_collection.tenant_id, job.id)
     assert (ended.status, ended.skipped) == (Status.SUCCEEDED, 1)
-    left = conn.execute("SELECT count(*) FROM chunks WHERE generation_id = %s", [own_collection.generation_id])
+    left = conn.execute("SELECT count(*) FROM chunks WHERE collection_id = %s", [own_collection.id])
     assert left.fetchone() == (0,)
