@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dbrag.database.pool import Pool, open_pool
 from dbrag.documents.extract import Extractor
 from dbrag.embedding.cache import VectorCache
+from dbrag.embedding.governor import Governor
 from dbrag.embedding.provider import Provider
 from dbrag.errors import Transient
 from dbrag.jobs.broker import Broker
@@ -21,6 +22,7 @@ class Runtime:
     settings: Settings
     pool: Pool
     cache: VectorCache | None
+    governor: Governor
     provider: Provider
     broker: Broker
     publisher: Publisher
@@ -37,6 +39,7 @@ class Runtime:
         self.extractor.close()
         self.broker.close()
         self.provider.close()
+        self.governor.close()
         if self.cache:
             self.cache.close()
         self.pool.close()
@@ -44,13 +47,14 @@ class Runtime:
 
 def open_runtime(settings: Settings, connections: int = 4) -> Runtime:
     """Opens nothing that waits: servers that are away are noticed when they are asked for something."""
-    pool, broker = open_pool(settings, connections), Broker(settings)
+    pool, broker, governor = open_pool(settings, connections), Broker(settings), Governor(settings)
     cache_url = settings.cache_url.get_secret_value() if settings.cache_url else None
     return Runtime(
         settings=settings,
         pool=pool,
         cache=VectorCache(cache_url, settings.cache_ttl_s) if cache_url else None,
-        provider=Provider(settings),
+        governor=governor,
+        provider=Provider(settings, governor),
         broker=broker,
         publisher=Publisher(pool, broker, settings),
         extractor=Extractor(settings.extract_timeout_s, settings.extract_memory_mb),

@@ -45,7 +45,8 @@ class Settings(BaseSettings):
     cache_url: SecretStr | None = Field(
         None,
         validation_alias="CACHE_URL",
-        description="Redis for cached vectors, not the broker's (`allkeys-lru`); without it nothing is cached.",
+        description="Redis for cached vectors, not the broker's (`allkeys-lru`), and for the provider's limits, which "
+        "all processes share; without it nothing is cached, and each keeps to a tenth of the limits.",
     )
     openai_api_key: SecretStr = Field(
         SecretStr("none"), validation_alias="OPENAI_API_KEY", description="Key of the embedding provider."
@@ -68,6 +69,13 @@ class Settings(BaseSettings):
     request_tokens: int = Field(
         300_000, ge=8192, le=300_000, description="Tokens in one request to the provider at most."
     )
+    requests_per_minute: int | None = Field(
+        None,
+        ge=1,
+        description="Requests a minute for each embedding model, until the provider's answers say its limit; unset "
+        "means no limit until then.",
+    )
+    tokens_per_minute: int | None = Field(None, ge=1, description="Tokens a minute, likewise.")
     cache_ttl_s: int = Field(30 * 86_400, gt=0, description="How long a vector stays in the cache, in seconds.")
 
     lease_s: int = Field(

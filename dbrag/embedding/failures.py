@@ -121,7 +121,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     after = headers.get("retry-after")
     if after:
         return _number(after) if _number(after) is not None else _until(after)
-    resets = [_duration_s(headers[name]) for name in headers if name.lower().startswith("x-ratelimit-reset")]
+    resets = [duration_s(headers[name]) for name in headers if name.lower().startswith("x-ratelimit-reset")]
     return min(max(resets), MAX_LIMIT_WAIT_S) if any(resets) else None
 
 
@@ -134,6 +134,6 @@ def _until(http_date: str) -> float | None:
         return max(0.0, (parsedate_to_datetime(http_date) - datetime.now(UTC)).total_seconds())
 
 
-def _duration_s(value: str) -> float:
+def duration_s(value: str) -> float:
     """Seconds of a duration such as `6m0s` or `20ms`; 0 where it is none."""
     return sum(float(number) * _UNIT_S[unit] for number, unit in _DURATION.findall(value))

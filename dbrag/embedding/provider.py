@@ -1,15 +1,24 @@
 """The embedding provider: texts in, checked vectors and their cost out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import monotonic
 
 import openai
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_random_exponential
 
+from dbrag.embedding import pack
 from dbrag.embedding.answers import Embedded, read_answer
-from dbrag.embedding.failures import ModelUnknown, ProviderFailed, RequestRefused, RequestTooLarge, failure
-from dbrag.errors import Permanent
+from dbrag.embedding.failures import (
+    ModelUnknown,
+    ProviderFailed,
+    RateLimited,
+    RequestRefused,
+    RequestTooLarge,
+    failure,
+)
+from dbrag.embedding.governor import Governor
+from dbrag.errors import DbragError, Permanent
 from dbrag.settings import Settings
 
 MAX_TRIES = 3
@@ -25,9 +34,14 @@ _backoff = wait_random_exponential(multiplier=0.5, min=0.1, max=SHORT_WAIT_S)
 
 
 class Provider:
-    """An OpenAI-compatible `/embeddings`; make it after fork, close it at exit. Safe to share between threads."""
+    """An OpenAI-compatible `/embeddings`; make it after fork, close it at exit. Safe to share between threads.
 
-    def __init__(self, settings: Settings) -> None:
+    The `governor` hears what the answers say of the limits. It is asked by the caller of `embed_each`, for the one
+    request that this usually is; whatever else is sent is counted, and waits for nothing.
+    """
+
+    def __init__(self, settings: Settings, governor: Governor | None = None) -> None:
+        self._governor = governor
         self._models = settings.models
         self._timeout_s = settings.provider_timeout_s
         self._client = openai.OpenAI(
@@ -42,6 +56,8 @@ class Provider:
 
     def embed(self, texts: Sequence[str], model: str, dimensions: int) -> Embedded:
         """The vectors of `texts` in one request, tried again within `provider_timeout_s` where it fails in passing.
+
+        A search must not wait: the governor is not asked, and counts it.
 
         Raises RateLimited, OutOfQuota, KeyRefused, ProviderFailed (all Transient), or RequestTooLarge, RequestRefused.
         """
@@ -61,12 +77,14 @@ class Provider:
         `provider_timeout_s`; then, and for what concerns no single text, it raises as `embed` does.
         """
         deadline = monotonic() + self._timeout_s
-        todo = [range(len(texts))] if texts else []
+        whole = range(len(texts))
+        todo = [whole] if texts else []
         harmless_passes = False
         while todo:
             positions = todo.pop()
+            part = texts[positions.start : positions.stop]
             try:
-                answer = self._embed(texts[positions.start : positions.stop], model, dimensions, deadline)
+                answer = self._embed(part, model, dimensions, deadline, granted=positions == whole)
             except ModelUnknown:
                 raise
             except (RequestTooLarge, RequestRefused) as refusal:
@@ -86,8 +104,17 @@ class Provider:
         answer = self._embed([HARMLESS], model, dimensions, deadline)
         return Embedded(answer.vectors[:0], answer.prompt_tokens)
 
-    def _embed(self, texts: Sequence[str], model: str, dimensions: int, deadline: float) -> Embedded:
+    def _embed(
+        self, texts: Sequence[str], model: str, dimensions: int, deadline: float, *, granted: bool = False
+    ) -> Embedded:
+        """One request and its repetitions; the first one is counted already where it was `granted`."""
+
+        def count(state: RetryCallState) -> None:
+            if self._governor and not (granted and state.attempt_number == 1):
+                self._governor.count(model, sum(pack.estimate_tokens(text, 0) for text in texts))
+
         retrying = Retrying(
+            before=count,
             retry=retry_if_exception(_passes_soon),
             wait=_wait_s,
             stop=stop_after_attempt(MAX_TRIES) | stop_before_delay(deadline - monotonic()),
@@ -99,6 +126,7 @@ class Provider:
         left_s = deadline - monotonic()
         if left_s <= 0:
             raise ProviderFailed(f"The embedding provider needed more than {self._timeout_s:g} s for these texts.")
+        asked_at = monotonic()
         try:
             response = self._client.embeddings.with_raw_response.create(
                 input=list(texts),
@@ -108,9 +136,19 @@ class Provider:
                 timeout=openai.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S)),
             )
         except openai.APIError as exc:
-            raise failure(exc) from exc
+            error = failure(exc)
+            if isinstance(exc, openai.APIStatusError):
+                self._hear(model, exc.response.headers, asked_at, error)
+            raise error from exc
+        self._hear(model, response.headers, asked_at)
         # Not `.parse()`: it makes a Python float of every number (0.12 ms a vector instead of 0.04).
         return read_answer(response.content, len(texts), dimensions)
+
+    def _hear(self, model: str, headers: Mapping[str, str], asked_at: float, error: DbragError | None = None) -> None:
+        if self._governor:
+            self._governor.learn(model, headers, monotonic() - asked_at)
+            if isinstance(error, RateLimited):
+                self._governor.pause(model, error.retry_after_s)
 
     def _shortens(self, model: str, dimensions: int) -> bool:
         """Whether to ask for fewer dimensions than is the model's nature; many servers refuse the parameter."""
