@@ -53,6 +53,10 @@ class CollectionInput(Strict):
     model: Line | None = Field(None, description="Embedding model.")
     dimensions: int | None = Field(None, ge=1, le=4000, description="Length of a vector; the model's own by default.")
     storage: Annotated[Storage, Field(strict=False)] | None = Field(None, description="Bytes a dimension: 2 or 4.")
+    m: int | None = Field(None, ge=2, le=100, description="HNSW: neighbours of an element in each layer.")
+    ef_construction: int | None = Field(
+        None, ge=4, le=1000, description="HNSW: candidates kept while building; at least 2 × m."
+    )
     chunking: ChunkingInput = Field(default_factory=lambda: ChunkingInput.model_validate({}))
 
 
@@ -118,6 +122,12 @@ class PageQuery(Parameters):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(50, ge=1, le=200, description="Entries on a page at most.")
+
+
+class PutCollectionQuery(Parameters):
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = Field(False, description="Change nothing, and answer what it would cost.")
 
 
 class CollectionsQuery(PageQuery):

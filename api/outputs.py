@@ -32,13 +32,41 @@ class ChunkingOutput(BaseModel):
     overlap_tokens: int
 
 
+class IndexSettingsOutput(BaseModel):
+    model: str
+    dimensions: int
+    storage: Storage
+    m: int
+    ef_construction: int
+
+
+class BuildingOutput(IndexSettingsOutput):
+    """What the collection is on its way to; until then it serves as it is."""
+
+    job_id: UUID
+
+
 class CollectionOutput(BaseModel):
     name: str
     model: str
     dimensions: int
     storage: Storage
+    m: int
+    ef_construction: int
     chunking: ChunkingOutput
+    building: BuildingOutput | None
     created_at: datetime
+
+
+class EstimateOutput(BaseModel):
+    """What a change of a collection would cost; `texts` and `tokens` are what would be paid for."""
+
+    rows: int
+    texts: int
+    tokens: int
+    cost_usd: float
+    seconds: float
+    exact: bool = Field(description="False where a large collection was extrapolated from a sample.")
 
 
 class DocumentOutput(BaseModel):
@@ -117,14 +145,6 @@ class HitOutput(BaseModel):
     end: int
     score: float
     metadata: dict[str, Any]
-
-
-class IndexSettingsOutput(BaseModel):
-    model: str
-    dimensions: int
-    storage: Storage
-    m: int
-    ef_construction: int
 
 
 class SegmentOutput(BaseModel):

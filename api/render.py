@@ -6,6 +6,7 @@ from api import outputs
 from dbrag.documents.model import Collection, Document
 from dbrag.jobs.model import Item, Job, QueueReport
 from dbrag.jobs.progress import progress
+from dbrag.vectors.estimate import Estimate
 from dbrag.vectors.model import Hit, IndexReport
 
 
@@ -15,9 +16,16 @@ def collection(found: Collection) -> outputs.CollectionOutput:
         model=found.model,
         dimensions=found.dimensions,
         storage=found.storage,
+        m=found.m,
+        ef_construction=found.ef_construction,
         chunking=outputs.ChunkingOutput(max_tokens=found.max_tokens, overlap_tokens=found.overlap_tokens),
+        building=found.building and outputs.BuildingOutput.model_validate(found.building, from_attributes=True),
         created_at=found.created_at,
     )
+
+
+def estimate(found: Estimate) -> outputs.EstimateOutput:
+    return outputs.EstimateOutput.model_validate(found, from_attributes=True)
 
 
 def document(found: Document) -> outputs.DocumentOutput:

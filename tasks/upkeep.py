@@ -1,7 +1,7 @@
 """Beat's duties."""
 
 from dbrag.documents import purge
-from dbrag.vectors import index
+from dbrag.vectors import clearing, index
 from tasks.define import task
 from workers.process import runtime
 
@@ -18,5 +18,6 @@ def index_upkeep() -> dict[str, object]:
 
 @task("purge_deleted")
 def purge_deleted() -> dict[str, object]:
-    """Removes what is left of deleted collections."""
-    return {"documents": purge.purge_deleted(runtime().pool)}
+    """Removes what is left of deleted collections, and of generations that were replaced or given up."""
+    generations = clearing.clear_generations(runtime().pool, runtime().settings)
+    return {"documents": purge.purge_deleted(runtime().pool), "generations": generations}

@@ -5,7 +5,7 @@ from flask import Response
 from api import lookup, render
 from api.answers import answer, page
 from api.auth import needs
-from api.inputs import CollectionInput, CollectionPath, CollectionsQuery, NewCollectionPath
+from api.inputs import CollectionInput, CollectionPath, CollectionsQuery, NewCollectionPath, PutCollectionQuery
 from api.openapi import blueprint
 from api.outputs import CollectionOutput, Page
 from api.process import here, runtime
@@ -18,12 +18,26 @@ bp = blueprint("collections", "Sets of documents with one embedding model and ch
 
 @bp.put("/collections/<name>", responses={200: CollectionOutput, 201: CollectionOutput})
 @needs(Scope.MANAGE)
-def put_collection(path: NewCollectionPath, body: CollectionInput) -> Response:
-    """Create a collection (201), or see that it stands as wished (200)."""
-    wish = CollectionWish(body.model, body.dimensions, body.storage, **body.chunking.model_dump())
+def put_collection(path: NewCollectionPath, query: PutCollectionQuery, body: CollectionInput) -> Response:
+    """Create a collection (201), or see that it stands as wished (200).
+
+    Another model, dimensions, storage, m or ef_construction makes all its vectors anew: a job, named in `building` and
+    `Location`, does it while the collection serves as it is. With `dry_run=true` the answer is what that would cost
+    (`rows`, `texts`, `tokens`, `cost_usd`, `seconds`), and nothing is changed.
+    """
+    wish = CollectionWish(
+        body.model, body.dimensions, body.storage, body.m, body.ef_construction, **body.chunking.model_dump()
+    )
     with runtime().pool.connection() as conn:
-        found, created = collections.put(conn, lookup.tenant_id(), path.name, wish, here().settings)
-    return answer(render.collection(found), status=201 if created else 200)
+        if query.dry_run:
+            cost = collections.estimate(conn, lookup.tenant_id(), path.name, wish, here().settings)
+            return answer(render.estimate(cost))
+        put = collections.put(conn, lookup.tenant_id(), path.name, wish, here().settings)
+    response = answer(render.collection(put.collection), status=201 if put.created else 200)
+    if put.job:
+        runtime().publisher.poke()
+        response.headers["Location"] = f"/v1/jobs/{put.job.id}"
+    return response
 
 
 @bp.get("/collections/<name>", responses={200: CollectionOutput})

@@ -10,7 +10,7 @@ from api.openapi import blueprint
 from api.outputs import IndexOutput, JobOutput
 from api.process import runtime
 from dbrag.accounts.model import Scope
-from dbrag.vectors import index
+from dbrag.vectors import index, replacement
 
 bp = blueprint("index", "The segments in which a collection's vectors lie.")
 
@@ -30,4 +30,15 @@ def rebuild_index(path: CollectionPath, header: JobHeaders) -> Response:
     refuse_idempotency_key(header)
     with runtime().pool.connection() as conn:
         job = index.request_rebuild(conn, lookup.collection(conn, path.name))
+    return accepted(job, header)
+
+
+@bp.post("/collections/<string:name>/index:rollback", responses={202: JobOutput})
+@needs(Scope.MANAGE)
+def roll_back_index(path: CollectionPath, header: JobHeaders) -> Response:
+    """Go back to the generation that served before; what was written since is embedded for it first."""
+    refuse_idempotency_key(header)
+    with runtime().pool.connection() as conn:
+        collection = lookup.collection(conn, path.name)
+        job = replacement.roll_back(conn, collection.tenant_id, collection.id, runtime().settings)
     return accepted(job, header)

@@ -1,6 +1,7 @@
 """Collections: made, changed where that is possible, found, deleted."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -8,35 +9,54 @@ from psycopg.rows import class_row
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.documents.model import Collection, CollectionWish, Storage
-from dbrag.errors import Fault, Invalid, NotAvailable, NotFound
+from dbrag.errors import Fault, Invalid, NotFound
 from dbrag.jobs import settle
+from dbrag.jobs.model import Job
 from dbrag.settings import Settings
-from dbrag.vectors.model import GenerationStatus
+from dbrag.vectors import estimate as estimates
+from dbrag.vectors import generations, replacement
+from dbrag.vectors.estimate import NOTHING, Estimate
+from dbrag.vectors.model import GenerationStatus, Target
 
 SQL = beside(__file__)
 # pgvector's own.
 DEFAULT_M, DEFAULT_EF_CONSTRUCTION = 16, 64
 
 
-def put(
-    conn: Connection, tenant_id: UUID, name: str, wish: CollectionWish, settings: Settings
-) -> tuple[Collection, bool]:
-    """Makes the collection, or brings the standing one to what is wished; True where it was made.
+class Put(NamedTuple):
+    """The collection as it stands, whether it was made, and the job that makes its vectors anew, if one does."""
 
-    Raises: Invalid for dimensions that the model does not have; NotAvailable for another model, dimensions or storage
-    than the standing collection has, since its vectors would have to be made anew.
+    collection: Collection
+    created: bool
+    job: Job | None
+
+
+def put(conn: Connection, tenant_id: UUID, name: str, wish: CollectionWish, settings: Settings) -> Put:
+    """Makes the collection, or brings the standing one to what is wished.
+
+    Where its vectors must be made anew for that, a job does it while the collection serves as it is. Raises: Invalid
+    for settings that there cannot be; Conflict while the collection is on its way to other ones.
     """
     standing = _find(conn, tenant_id, name)
     if standing is None and _create(conn, tenant_id, name, wish, settings):
-        return get(conn, tenant_id, name), True
+        return Put(get(conn, tenant_id, name), created=True, job=None)
     standing = standing or get(conn, tenant_id, name)
-    _refuse_new_generation(standing, wish)
     if wish.max_tokens is not None or wish.overlap_tokens is not None:
         max_tokens = standing.max_tokens if wish.max_tokens is None else wish.max_tokens
         overlap = standing.overlap_tokens if wish.overlap_tokens is None else wish.overlap_tokens
         _check_chunking(max_tokens, overlap)
         conn.execute(SQL.update_chunking, {"id": standing.id, "max_tokens": max_tokens, "overlap_tokens": overlap})
-    return get(conn, tenant_id, name), False
+    job = replacement.begin(conn, tenant_id, standing.id, _target(wish, standing, settings), settings)
+    return Put(get(conn, tenant_id, name), created=False, job=job)
+
+
+def estimate(conn: Connection, tenant_id: UUID, name: str, wish: CollectionWish, settings: Settings) -> Estimate:
+    """What the same `put` would cost; nothing is changed. Raises: Invalid."""
+    standing = _find(conn, tenant_id, name)
+    target = _target(wish, standing, settings)
+    if standing is None:
+        return NOTHING
+    return estimates.estimate(conn, generations.of_collection(conn, standing.id), target, settings)
 
 
 def get(conn: Connection, tenant_id: UUID, name: str) -> Collection:
@@ -84,9 +104,7 @@ def _find(conn: Connection, tenant_id: UUID, name: str) -> Collection | None:
 
 
 def _create(conn: Connection, tenant_id: UUID, name: str, wish: CollectionWish, settings: Settings) -> bool:
-    model = wish.model or settings.default_model
-    storage = wish.storage or Storage.HALFVEC
-    dimensions = _dimensions(model, wish.dimensions, storage, settings)
+    target = _target(wish, None, settings)
     max_tokens = wish.max_tokens or settings.max_tokens
     overlap = min(settings.overlap_tokens, max_tokens // 4) if wish.overlap_tokens is None else wish.overlap_tokens
     _check_chunking(max_tokens, overlap)
@@ -96,20 +114,21 @@ def _create(conn: Connection, tenant_id: UUID, name: str, wish: CollectionWish, 
     ).fetchone()
     if row is None:  # somebody else made it between our look and our insert
         return False
-    conn.execute(
-        SQL.insert_generation,
-        {
-            "tenant_id": tenant_id,
-            "collection_id": row[0],
-            "model": model,
-            "dimensions": dimensions,
-            "storage": storage,
-            "m": wish.m or DEFAULT_M,
-            "ef_construction": wish.ef_construction or DEFAULT_EF_CONSTRUCTION,
-            "status": GenerationStatus.SERVING,
-        },
-    )
+    generations.insert(conn, tenant_id, row[0], target, GenerationStatus.SERVING)
     return True
+
+
+def _target(wish: CollectionWish, standing: Collection | None, settings: Settings) -> Target:
+    """What is wished, and for the rest what stands, or the defaults. Raises: Invalid for what there cannot be."""
+    model = wish.model or (standing.model if standing else settings.default_model)
+    storage = wish.storage or (standing.storage if standing else Storage.HALFVEC)
+    m = wish.m or (standing.m if standing else DEFAULT_M)
+    ef_construction = wish.ef_construction or (standing.ef_construction if standing else DEFAULT_EF_CONSTRUCTION)
+    if ef_construction < 2 * m:
+        raise _invalid("/ef_construction", f"pgvector wants at least 2 × m, which is {2 * m}, not {ef_construction}")
+    same_model = standing is not None and model == standing.model
+    wished = wish.dimensions or (standing.dimensions if standing and same_model else None)
+    return Target(model, _dimensions(model, wished, storage, settings), storage, m, ef_construction)
 
 
 def _dimensions(model: str, wished: int | None, storage: Storage, settings: Settings) -> int:
@@ -134,17 +153,6 @@ def _check_chunking(max_tokens: int, overlap_tokens: int) -> None:
         raise _invalid(
             "/chunking/overlap_tokens", f"must be smaller than max_tokens, and {overlap_tokens} >= {max_tokens}"
         )
-
-
-def _refuse_new_generation(standing: Collection, wish: CollectionWish) -> None:
-    for name in ("model", "dimensions", "storage"):
-        wished, has = getattr(wish, name), getattr(standing, name)
-        if wished is not None and wished != has:
-            raise NotAvailable(
-                f"the collection stands with {name} {has}: changing it is not available in this release; "
-                "make another collection and ingest into that",
-                faults=(Fault(f"/{name}", f"must be {has}, or left out"),),
-            )
 
 
 def _invalid(pointer: str, detail: str) -> Invalid:

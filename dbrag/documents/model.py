@@ -43,6 +43,18 @@ class CollectionWish:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What a collection is on its way to, and the job that takes it there."""
+
+    model: str
+    dimensions: int
+    storage: Storage
+    m: int
+    ef_construction: int
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Collection:
     """A named set of documents of one tenant, with one embedding model and chunking policy.
 
@@ -62,6 +74,7 @@ class Collection:
     generation_id: int
     version: int
     created_at: datetime
+    building: Change | None = None
 
     @property
     def chunking(self) -> Chunking:

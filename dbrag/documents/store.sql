@@ -4,16 +4,16 @@ INSERT INTO collections (tenant_id, name, max_tokens, overlap_tokens)
 VALUES (%(tenant_id)s, %(name)s, %(max_tokens)s, %(overlap_tokens)s)
 ON CONFLICT (tenant_id, name) WHERE deleted_at IS NULL DO NOTHING RETURNING id
 
--- name: insert_generation
--- The collection's vectors; a worker makes their table when the first one comes.
-INSERT INTO generations (tenant_id, collection_id, model, dimensions, storage, m, ef_construction, status)
-VALUES (%(tenant_id)s, %(collection_id)s, %(model)s, %(dimensions)s, %(storage)s, %(m)s, %(ef_construction)s, %(status)s)
-RETURNING id
-
 -- name: select_collections
 -- By name behind `after`; one name, or all.
 SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
-       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at
+       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at, (
+           SELECT jsonb_build_object('model', b.model, 'dimensions', b.dimensions, 'storage', b.storage, 'm', b.m,
+                                     'ef_construction', b.ef_construction, 'job_id', j.id)
+           FROM generations b JOIN jobs j ON j.generation_id = b.id
+           WHERE b.collection_id = c.id AND b.status IN ('building', 'catching_up') AND j.kind = 'rebuild_index'
+             AND j.finished_at IS NULL
+       ) AS building
 FROM collections c JOIN generations g ON g.collection_id = c.id AND g.status = 'serving'
 WHERE c.tenant_id = %(tenant_id)s AND c.deleted_at IS NULL
   AND (%(name)s::text IS NULL OR c.name = %(name)s) AND c.name > coalesce(%(after)s, '')
@@ -22,7 +22,13 @@ ORDER BY c.name LIMIT %(limit)s
 -- name: select_collection
 -- By id, for workers; None where it has been deleted.
 SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
-       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at
+       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at, (
+           SELECT jsonb_build_object('model', b.model, 'dimensions', b.dimensions, 'storage', b.storage, 'm', b.m,
+                                     'ef_construction', b.ef_construction, 'job_id', j.id)
+           FROM generations b JOIN jobs j ON j.generation_id = b.id
+           WHERE b.collection_id = c.id AND b.status IN ('building', 'catching_up') AND j.kind = 'rebuild_index'
+             AND j.finished_at IS NULL
+       ) AS building
 FROM collections c JOIN generations g ON g.collection_id = c.id AND g.status = 'serving'
 WHERE c.id = %(id)s AND c.deleted_at IS NULL
 

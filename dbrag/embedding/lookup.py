@@ -6,7 +6,7 @@ from dbrag.vectors import segments
 
 
 def look_up(runtime: Runtime, batch: Batch) -> Found:
-    """What is known of the batch's texts. Stored vectors are taken from the same generation only."""
+    """What is known of the batch's texts. Stored vectors are taken from the same collection only."""
     found = Found()
     with runtime.pool.connection() as conn:
         for generation in batch.generations.values():

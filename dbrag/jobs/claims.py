@@ -1,8 +1,10 @@
 """The right to work on a job: taken, renewed, given back."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
@@ -55,6 +57,19 @@ def release(conn: Connection, claim: Claim) -> None:
 def hand_back(conn: Connection, claim: Claim) -> None:
     """The claimant's time is up: the job is published again and goes on where it stopped."""
     conn.execute(SQL.hand_back, {"id": claim.id, "claim_id": claim.claim_id})
+
+
+def put_off(conn: Connection, claim: Claim, code: str, detail: str, delay_s: float) -> None:
+    """The job waits for something, with the reason, and is looked at again after `delay_s`; that is no attempt."""
+    conn.execute(
+        SQL.put_off,
+        {"id": claim.id, "claim_id": claim.claim_id, "code": code, "detail": detail, "delay_s": delay_s},
+    )
+
+
+def note(conn: Connection, claim: Claim, params: dict[str, Any]) -> None:
+    """Leaves a note in the job's parameters for whoever claims it next."""
+    conn.execute(SQL.note, {"id": claim.id, "claim_id": claim.claim_id, "params": Jsonb(params)})
 
 
 def retry_later(conn: Connection, claim: Claim, error: DbragError, settings: Settings) -> bool:

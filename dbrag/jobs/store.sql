@@ -97,6 +97,17 @@ UPDATE jobs SET claim_id = NULL, lease_until = NULL WHERE id = %(id)s AND claim_
 UPDATE jobs SET status = 'queued', claim_id = NULL, lease_until = NULL, publish_at = now()
 WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = 'running'
 
+-- name: put_off
+-- The claimant has nothing to do now: the job waits its turn again, and says for what.
+UPDATE jobs SET status = 'queued', claim_id = NULL, lease_until = NULL, reason_code = %(code)s,
+       reason_detail = %(detail)s, reason_until = now() + make_interval(secs => %(delay_s)s),
+       publish_at = now() + make_interval(secs => %(delay_s)s)
+WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = 'running'
+
+-- name: note
+-- What the next claimant should know.
+UPDATE jobs SET params = params || %(params)s WHERE id = %(id)s AND claim_id = %(claim_id)s
+
 -- name: retry_later
 -- The attempt failed for a passing reason: try again after a delay.
 UPDATE jobs SET status = 'retrying', claim_id = NULL, lease_until = NULL, reason_code = %(code)s,

@@ -15,7 +15,7 @@ from dbrag.jobs.model import Claim
 from dbrag.jobs.settle import finish
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from dbrag.vectors import generations, segments
+from dbrag.vectors import filling, generations, segments
 from dbrag.vectors.model import Generation
 from dbrag.vectors.tables import segment_table, segment_table_name
 
@@ -39,6 +39,13 @@ def rebuild_index(runtime: Runtime, job_id: UUID) -> dict[str, object]:
 
 
 def _build_all(runtime: Runtime, claim: Claim, generation_id: int) -> None:
+    if claim.params.get("fill"):
+        with runtime.pool.connection() as conn:
+            generation = generations.by_id(conn, [generation_id])[generation_id]
+        if filling.fill(runtime, claim, generation):
+            with runtime.pool.connection() as conn:
+                filling.serve(conn, claim, generation, runtime.settings)
+        return
     with runtime.pool.connection() as conn:
         generation = generations.by_id(conn, [generation_id]).get(generation_id)
         if generation is None:

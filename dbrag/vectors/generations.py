@@ -1,7 +1,9 @@
 """Generations: found by id or by their collection."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -9,7 +11,7 @@ from psycopg.types.json import Jsonb
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.errors import NotFound
-from dbrag.vectors.model import Generation, Written
+from dbrag.vectors.model import Generation, GenerationStatus, Target, Written
 
 SQL = beside(__file__)
 
@@ -23,8 +25,18 @@ def of_collection(conn: Connection, collection_id: int) -> Generation:
     return generation
 
 
+def insert(conn: Connection, tenant_id: UUID, collection_id: int, target: Target, status: GenerationStatus) -> int:
+    """Makes a generation without a table, which the first write makes; returns its id."""
+    row = conn.execute(
+        SQL.insert_generation,
+        {"tenant_id": tenant_id, "collection_id": collection_id, "status": status, **asdict(target)},
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
 def all_of_collections(conn: Connection, collection_ids: Collection[int]) -> list[Generation]:
-    """Every generation of these collections, whatever it is for, oldest first."""
+    """Every generation of these collections that may still be used, oldest first."""
     with conn.cursor(row_factory=class_row(Generation)) as cursor:
         return cursor.execute(SQL.generations_of_collections, {"collection_ids": list(collection_ids)}).fetchall()
 

@@ -34,6 +34,17 @@ class SegmentStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What a generation is made with; `m` and `ef_construction` are those of its HNSW indexes."""
+
+    model: str
+    dimensions: int
+    storage: Storage
+    m: int
+    ef_construction: int
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """All vectors of a collection under one model, dimensions and index settings; `id` names its table."""
 
@@ -45,6 +56,15 @@ class Generation:
     m: int
     ef_construction: int
     status: GenerationStatus
+
+    @property
+    def target(self) -> Target:
+        return Target(self.model, self.dimensions, self.storage, self.m, self.ef_construction)
+
+    def can_be_copied_to(self, target: Target) -> bool:
+        """Whether its vectors are what `target` needs: of the same model and length, and no less exact."""
+        same = (self.model, self.dimensions) == (target.model, target.dimensions)
+        return same and (self.storage is Storage.VECTOR or target.storage is Storage.HALFVEC)
 
     @property
     def is_being_built(self) -> bool:

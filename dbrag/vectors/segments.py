@@ -11,7 +11,7 @@ from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.documents.model import Storage
 from dbrag.errors import Transient
-from dbrag.vectors import copy_format
+from dbrag.vectors import copy_format, generations
 from dbrag.vectors.model import Generation
 from dbrag.vectors.tables import column_type, generation_table, segment_table
 
@@ -59,8 +59,17 @@ def delete_vectors(conn: Connection, generation_id: int, chunk_ids: Sequence[int
         conn.execute(SQL.delete_vectors.format(table=generation_table(generation_id)), {"chunk_ids": list(chunk_ids)})
 
 
-def stored(conn: Connection, generation: Generation, hashes: Collection[bytes]) -> dict[bytes, NDArray[Any]]:
-    """Vectors (dimensions,) that the generation has for texts with these hashes, as they are stored."""
+def stored(conn: Connection, wanted: Generation, hashes: Collection[bytes]) -> dict[bytes, NDArray[Any]]:
+    """Vectors (dimensions,) for texts with these hashes, from all generations of the collection that `wanted` can copy
+    from, as they are stored."""
+    found: dict[bytes, NDArray[Any]] = {}
+    for generation in generations.all_of_collections(conn, [wanted.collection_id]):
+        if generation.can_be_copied_to(wanted.target):
+            found |= _stored(conn, generation, set(hashes) - found.keys())
+    return found
+
+
+def _stored(conn: Connection, generation: Generation, hashes: Collection[bytes]) -> dict[bytes, NDArray[Any]]:
     if not hashes or not has_table(conn, generation.id):
         return {}
     query = SQL.stored_vectors.format(
@@ -90,6 +99,12 @@ def has_table(conn: Connection, generation_id: int) -> bool:
 def rows(conn: Connection, generation_id: int, segment_id: int) -> int:
     """The rows of a segment, counted: for those that are small."""
     counted = conn.execute(SQL.count_rows.format(segment=segment_table(generation_id, segment_id))).fetchone()
+    return counted[0] if counted else 0
+
+
+def estimated_rows(conn: Connection, generation_id: int) -> int:
+    """The rows of a generation, as the planner believes."""
+    counted = conn.execute(SQL.estimated_rows, {"generation_id": generation_id}).fetchone()
     return counted[0] if counted else 0
 
 

@@ -1,12 +1,19 @@
+-- name: insert_generation
+-- A worker makes its table when the first vector comes.
+INSERT INTO generations (tenant_id, collection_id, model, dimensions, storage, m, ef_construction, status, served_at)
+VALUES (%(tenant_id)s, %(collection_id)s, %(model)s, %(dimensions)s, %(storage)s, %(m)s, %(ef_construction)s,
+        %(status)s::text, CASE WHEN %(status)s::text = 'serving' THEN now() END)
+RETURNING id
+
 -- name: generation_of_collection
 -- The generation that serves a collection.
 SELECT id, collection_id, model, dimensions, storage, m, ef_construction, status FROM generations
 WHERE collection_id = %(collection_id)s AND status = 'serving'
 
 -- name: generations_of_collections
--- All of them, whatever they are for.
+-- All of them that may still be used.
 SELECT id, collection_id, model, dimensions, storage, m, ef_construction, status FROM generations
-WHERE collection_id = ANY(%(collection_ids)s) ORDER BY id
+WHERE collection_id = ANY(%(collection_ids)s) AND status <> 'abandoned' ORDER BY id
 
 -- name: written_generations
 -- Those that new chunks need a vector in: the serving one first, then the one that is being built, with its job.
@@ -85,6 +92,12 @@ WHERE c.version_id = ANY(%(version_ids)s) AND c.kept_chunk_id IS NULL AND v.stor
 
 -- name: count_rows
 SELECT count(*) FROM {segment}
+
+-- name: estimated_rows
+-- As the planner believes.
+SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class c JOIN segments s
+    ON c.oid = to_regclass(format('generation_%%s_segment_%%s', s.generation_id, s.id))
+WHERE s.generation_id = %(generation_id)s
 
 -- name: segment_to_seal
 -- The fresh segment, without a lock: whoever shares one with the writers could not seal it any more.

@@ -5,13 +5,18 @@ ALTER TABLE collections ADD COLUMN version bigint NOT NULL DEFAULT 0;
 
 -- building: being filled beside the serving one; catching_up: the same, and a document goes live only with its vectors
 -- in both; serving: what searches see; kept: served before, can serve again; abandoned: to be dropped.
--- `refusal`: why the building one cannot be completed.
+-- `since`: the transaction that gave it its status; when all older ones have ended, everybody knows. `refusal`: why the
+-- building one cannot be completed.
 ALTER TABLE generations
     ADD COLUMN status text NOT NULL DEFAULT 'serving'
         CHECK (status IN ('building', 'catching_up', 'serving', 'kept', 'abandoned')),
+    ADD COLUMN since xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    ADD COLUMN served_at timestamptz,
     ADD COLUMN kept_until timestamptz,
     ADD COLUMN refusal jsonb,
     ADD CHECK ((status = 'kept') = (kept_until IS NOT NULL));
+ALTER TABLE generations ALTER COLUMN status DROP DEFAULT;
+UPDATE generations SET served_at = created_at;
 DROP INDEX generations_of_a_collection;
 CREATE INDEX generations_of_a_collection ON generations (collection_id);
 CREATE UNIQUE INDEX generations_one_serving ON generations (collection_id) WHERE status = 'serving';
@@ -31,7 +36,7 @@ ALTER TABLE segments
 ALTER TABLE chunks ADD COLUMN collection_id bigint;
 UPDATE chunks c SET collection_id = g.collection_id FROM generations g WHERE g.id = c.generation_id;
 ALTER TABLE chunks ALTER COLUMN collection_id SET NOT NULL, DROP COLUMN generation_id;
-CREATE INDEX chunks_by_hash ON chunks (collection_id, hash);
+CREATE INDEX chunks_by_hash ON chunks (collection_id, hash, id);
 
 ALTER TABLE pending DROP CONSTRAINT pending_pkey, ADD PRIMARY KEY (chunk_id, generation_id);
 CREATE INDEX pending_of_a_generation ON pending (generation_id);

@@ -24,12 +24,17 @@ def quiet_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]
 
 
 @pytest.fixture(scope="session")
-def settings(quiet_servers: Servers) -> Iterator[Settings]:
+def provider() -> Iterator[ProviderServer]:
     with ProviderServer() as provider:
-        urls = quiet_servers.env | {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": "test"}
-        settings = Settings.model_validate(urls | {"publish_again_s": 1, "lease_s": 6})
-        migrate.upgrade(settings)
-        yield settings
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def settings(quiet_servers: Servers, provider: ProviderServer) -> Settings:
+    urls = quiet_servers.env | {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": "test"}
+    settings = Settings.model_validate(urls | {"publish_again_s": 1, "lease_s": 6})
+    migrate.upgrade(settings)
+    return settings
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,166 @@
+"""The work of a `rebuild_index` that fills a new generation: pass by pass over the chunks, checked, then serving.
+
+A pass puts every chunk that has no vector in the new generation on the pending table. After the first one the
+generation catches up: from then on documents go live with their vectors in both generations, so that what is missing
+only gets less. When a pass has found nothing missing, and nothing that searches see waits, the generation is complete.
+"""
+
+from dataclasses import asdict, dataclass
+from time import monotonic
+
+import structlog
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.documents import collections
+from dbrag.errors import NotFound, Permanent
+from dbrag.jobs import claims
+from dbrag.jobs.model import Claim, Queue
+from dbrag.jobs.settle import finish
+from dbrag.runtime import Runtime
+from dbrag.settings import Settings
+from dbrag.vectors import generations, segments
+from dbrag.vectors.model import Generation, GenerationStatus
+from dbrag.vectors.tables import generation_table
+
+SQL = beside(__file__, "replacement.sql")
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+# Chunks that one statement looks at.
+SLICE_CHUNKS = 2000
+# Texts that wait at most: enough to keep the workers busy, and soon gone where the job is cancelled.
+WAITING_AT_MOST = 20_000
+# Texts that may wait when the generation begins to catch up: new documents wait for them, too.
+CATCH_UP_AT = 2048
+# The part of a lease after which the job leaves its worker to others; and what it then waits, in seconds.
+SLICE, LOOK_AGAIN_S = 0.25, 1.0
+
+
+class Waiting(Exception):
+    """There is nothing to do now; says for what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A way through the collection's chunks, in the order of hash (hex) and id: how far it is, and what was missing."""
+
+    after_hash: str = ""
+    after_id: int = 0
+    missing: int = 0
+    ended: bool = False
+
+
+def fill(runtime: Runtime, claim: Claim, generation: Generation) -> bool:
+    """Takes a claimed job one slice further; True where the generation is complete and can be indexed.
+
+    Where it is not, the job was put off. Raises: Permanent where the generation's model refuses a text.
+    """
+    deadline = monotonic() + SLICE * runtime.settings.lease_s
+    pass_ = Pass(**claim.params.get("pass", {}))
+    with runtime.pool.connection() as conn:
+        segments.ensure_fresh(conn, generation.id)
+        if "pass" not in claim.params:
+            _begin(conn, claim, runtime.settings)
+    try:
+        while monotonic() < deadline:
+            with runtime.pool.connection() as conn:
+                claims.renew(conn, claim, runtime.settings)
+                next_pass = _step(conn, claim, generation.id, pass_, runtime.settings)
+            if next_pass is None:
+                return True
+            pass_ = next_pass
+        reason, delay_s = "its turn comes again", 0.0
+    except Waiting as waiting:
+        reason, delay_s = str(waiting), LOOK_AGAIN_S
+    with runtime.pool.connection() as conn:
+        claims.put_off(conn, claim, "embedding", reason, delay_s)
+    return False
+
+
+def _begin(conn: Connection, claim: Claim, settings: Settings) -> None:
+    counted = conn.execute(SQL.count_chunks_of_collection, {"collection_id": claim.collection_id}).fetchone()
+    claims.set_steps(conn, claim, 1)
+    claims.renew(conn, claim, settings, chunks=counted[0] if counted else 0)
+    claims.note(conn, claim, {"pass": asdict(Pass())})
+
+
+def _step(conn: Connection, claim: Claim, generation_id: int, pass_: Pass, settings: Settings) -> Pass | None:
+    """The pass as it stands after one step; None where nothing is missing. Raises: Waiting, Permanent."""
+    generation = generations.by_id(conn, [generation_id]).get(generation_id)
+    if generation is None:
+        raise NotFound("the collection has been deleted")
+    _check_state(conn, generation)
+    waiting = _count_waiting(conn, generation)
+    if not pass_.ended:
+        if waiting + SLICE_CHUNKS > WAITING_AT_MOST:
+            raise Waiting("thousands of texts wait for their vectors in the new generation")
+        return _fill_slice(conn, claim, generation, pass_, settings)
+    catching_up = generation.status is GenerationStatus.CATCHING_UP
+    if catching_up and not pass_.missing:
+        if conn.execute(SQL.is_complete, {"generation_id": generation.id}).fetchone() == (True,):
+            return None
+        raise Waiting("the last texts wait for their vectors in the new generation")
+    if waiting > CATCH_UP_AT:
+        raise Waiting(f"{waiting:,} texts wait for their vectors in the new generation")
+    if not catching_up:
+        conn.execute(SQL.catch_up, {"id": generation.id})
+    claims.note(conn, claim, {"pass": asdict(Pass())})
+    return Pass()
+
+
+def _check_state(conn: Connection, generation: Generation) -> None:
+    row = conn.execute(SQL.since, {"id": generation.id}).fetchone()
+    assert row is not None
+    refusal, everybody_knows = row
+    if refusal:
+        raise Permanent(f"a text gets no vector with the new settings: {refusal['detail']}", code=refusal["code"])
+    if not everybody_knows:
+        raise Waiting("a transaction is still open that is older than the change")
+
+
+def _count_waiting(conn: Connection, generation: Generation) -> int:
+    counted = conn.execute(SQL.count_waiting, {"generation_id": generation.id, "limit": WAITING_AT_MOST + 1}).fetchone()
+    return counted[0] if counted else 0
+
+
+def _fill_slice(conn: Connection, claim: Claim, generation: Generation, pass_: Pass, settings: Settings) -> Pass:
+    row = conn.execute(
+        SQL.fill.format(table=generation_table(generation.id)),
+        {
+            "collection_id": generation.collection_id,
+            "generation_id": generation.id,
+            "model": generation.model,
+            "dimensions": generation.dimensions,
+            "job_id": claim.id,
+            "rank": Queue.LOW.rank,
+            "after_hash": bytes.fromhex(pass_.after_hash),
+            "after_id": pass_.after_id,
+            "limit": SLICE_CHUNKS,
+        },
+    ).fetchone()
+    hash_, id_, looked_at, missing = row or (b"", 0, 0, 0)
+    if generation.status is GenerationStatus.BUILDING:
+        claims.renew(conn, claim, settings, chunks_done=looked_at - missing)
+    after = Pass(bytes(hash_).hex(), id_, pass_.missing + missing, ended=looked_at < SLICE_CHUNKS)
+    claims.note(conn, claim, {"pass": asdict(after)})
+    return after
+
+
+def serve(conn: Connection, claim: Claim, generation: Generation, settings: Settings) -> None:
+    """Lets the generation serve, in the caller's transaction, and ends the job; the one before is kept for a while.
+
+    Raises: Permanent where the two do not have the same rows.
+    """
+    serving = generations.of_collection(conn, generation.collection_id)
+    counted = conn.execute(
+        SQL.live_rows.format(serving=generation_table(serving.id), table=generation_table(generation.id)),
+    ).fetchone()
+    before, now = counted or (0, 0)
+    if before != now:
+        raise Permanent(f"the new generation has {now} rows, the old one {before}: a defect of dbrag", code="internal")
+    keep = {"collection_id": generation.collection_id, "keep_s": settings.keep_generation_s}
+    conn.execute(SQL.keep_serving, keep)
+    if conn.execute(SQL.serve, {"id": generation.id}).rowcount != 1:
+        raise Permanent("the generation was given up in between", code="abandoned")
+    claims.count_step(conn, claim)
+    finish(conn, [claim.id])
+    collections.count_version(conn, [generation.collection_id])
