@@ -8,6 +8,9 @@ from dbrag.runtime import Runtime, open_runtime
 from dbrag.settings import Settings
 from dbrag.telemetry import logs
 
+# For what does not run in a lane of embedding: the publisher, a lease that is kept alive, the task itself.
+OTHER_CONNECTIONS = 3
+
 _runtime: Runtime | None = None
 
 
@@ -15,7 +18,8 @@ def runtime() -> Runtime:
     """This process's runtime; opened on first use where the pool does not fork (`-P solo`)."""
     global _runtime  # noqa: PLW0603 - one a process is what it is for
     if _runtime is None:
-        _runtime = open_runtime(Settings())  # pyright: ignore[reportCallIssue] - from the environment
+        settings = Settings()  # pyright: ignore[reportCallIssue] - from the environment
+        _runtime = open_runtime(settings, settings.embed_threads + OTHER_CONNECTIONS)
     return _runtime
 
 

@@ -1,6 +1,7 @@
 """Claiming texts for one request, across documents and jobs, and giving them back."""
 
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from uuid import uuid4
 
 from dbrag.database.pool import Connection
@@ -11,14 +12,27 @@ from dbrag.embedding.model import Batch, Text
 from dbrag.errors import Transient
 from dbrag.jobs import holds
 from dbrag.jobs.retry import delay_s
+from dbrag.runtime import Runtime
 from dbrag.settings import Settings
 from dbrag.vectors import generations
 
 SQL = beside(__file__)
 # Any constant will do, as long as only claims take it.
 CLAIM_LOCK = 0x636C61696D
+# Fewer texts than this are worth waiting a moment for others, in seconds.
+LITTLE, LINGER_S = 100, 0.02
 # What a limit, a spent budget or a refused key is given to change, where the provider does not say, in seconds.
 LIMIT_WAIT_S = 10.0
+
+
+def claim_full(runtime: Runtime) -> Batch | None:
+    """As `claim`, but where little waits and more is just being split, it lingers first, so that requests are full."""
+    with runtime.pool.connection() as conn:
+        lingers = conn.execute(SQL.is_more_coming, {"few": LITTLE}).fetchone() == (True,)
+    if lingers:
+        sleep(LINGER_S)
+    with runtime.pool.connection() as conn:
+        return claim(conn, runtime.settings)
 
 
 def claim(conn: Connection, settings: Settings) -> Batch | None:

@@ -61,6 +61,13 @@ def fresh(conn: Connection, collection: Collection) -> Collection:
     return collections.get(conn, collection.tenant_id, collection.name)
 
 
+def waiting_texts(conn: Connection, collection: Collection) -> int:
+    question = "SELECT count(*) FROM pending p JOIN generations g ON g.id = p.generation_id WHERE g.collection_id = %s"
+    counted = conn.execute(question, [collection.id]).fetchone()
+    assert counted
+    return counted[0]
+
+
 def found(conn: Connection, collection: Collection, text: str) -> str | None:
     """The document that a search by this text's own vector finds with a score of 1."""
     with conn.transaction():
@@ -149,7 +156,7 @@ def test_a_transaction_older_than_the_change_is_waited_for(
         waiting = jobs.get(conn, job.tenant_id, job.id)
         assert (waiting.status, waiting.reason_code) == (Status.QUEUED, "embedding")
         assert "still open" in str(waiting.reason_detail)
-        assert conn.execute("SELECT count(*) FROM pending").fetchone() == (0,)
+        assert waiting_texts(conn, filled) == 0
     assert run(conn, runtime, job).status is Status.SUCCEEDED
 
 
@@ -230,9 +237,10 @@ def test_a_model_that_answers_other_dimensions_fails_the_change_and_no_document(
     failed = jobs.get(conn, job.tenant_id, job.id)
     assert (failed.status, (failed.error or {})["code"]) == (Status.FAILED, "dimensions_differ")
     assert found(conn, fresh(conn, filled), say(7)) == "d7"
-    assert conn.execute("SELECT count(*) FROM job_items WHERE status = 'failed'").fetchone() == (0,)
+    of_collection = "SELECT count(*) FROM job_items i JOIN jobs j ON j.id = i.job_id WHERE j.collection_id = %s"
+    assert conn.execute(f"{of_collection} AND i.status <> 'completed'", [filled.id]).fetchone() == (0,)
     clearing.clear_generations(runtime.pool, runtime.settings)
-    assert conn.execute("SELECT count(*) FROM pending").fetchone() == (0,)
+    assert waiting_texts(conn, filled) == 0
 
 
 @pytest.mark.parametrize(

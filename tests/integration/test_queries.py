@@ -40,7 +40,9 @@ def test_a_query_can_be_prepared(conn: Connection, own_collection: Collection, b
     text = block.as_string()
     if re.search(r"(?<!\{)\{(table|segment|serving)\}", text):
         table = Identifier(f"generation_{own_collection.generation_id}")
-        filled = block.format(table=table, segment=table, serving=table, type=SQL("halfvec(8)"), send=Identifier("halfvec_send"))
+        filled = block.format(
+            table=table, segment=table, serving=table, type=SQL("halfvec(8)"), send=Identifier("halfvec_send")
+        )
         text = filled.as_string(conn)
     places: dict[str, str] = {}
     numbered = re.sub(r"%\((\w+)\)s", lambda m: places.setdefault(m[1], f"${len(places) + 1}"), text)
