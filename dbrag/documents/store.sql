@@ -65,7 +65,7 @@ VALUES (%(version_id)s, %(tenant_id)s, %(media_type)s, %(filename)s, %(content)s
 -- The live version of a document, else its newest.
 SELECT d.external_id, CASE v.status WHEN 'waiting' THEN 'processing' ELSE v.status END AS status, v.version, v.title,
        v.metadata, v.text, (SELECT count(*) FROM chunks WHERE version_id = v.id) AS chunks, v.job_id, d.created_at,
-       d.updated_at
+       coalesce(v.live_at, d.created_at) AS updated_at
 FROM documents d JOIN document_versions v ON v.document_id = d.id
 WHERE d.collection_id = %(collection_id)s AND d.external_id = %(external_id)s
 ORDER BY v.status = 'live' DESC, v.version DESC LIMIT 1
@@ -134,9 +134,8 @@ SELECT id, job_id, item_index FROM document_versions WHERE id = ANY(%(version_id
 SELECT DISTINCT version_id FROM chunks WHERE version_id = ANY(%(version_ids)s)
 
 -- name: mark_paid
--- Some of their texts were sent to the provider, for the job that brought them.
-UPDATE document_versions v SET paid = true FROM unnest(%(version_ids)s::bigint[], %(job_ids)s::uuid[]) AS p (id, job_id)
-WHERE v.id = p.id AND v.job_id = p.job_id AND NOT v.paid
+-- Some of their texts were sent to the provider, and others still wait.
+UPDATE document_versions SET paid = true WHERE id = ANY(%(version_ids)s) AND NOT paid
 
 -- name: live_chunks
 -- What the live versions of these documents consist of, so that unchanged chunks keep their vectors.
@@ -172,10 +171,8 @@ WHERE v.id = ANY(%(version_ids)s)
 
 -- name: go_live
 -- From the commit on, searches see these versions and no others of their documents.
-WITH live AS (
-    UPDATE document_versions SET status = 'live' WHERE id = ANY(%(version_ids)s) RETURNING document_id
-)
-UPDATE documents d SET updated_at = now() FROM live WHERE d.id = live.document_id
+UPDATE document_versions SET status = 'live', live_at = now(), paid = paid OR id = ANY(%(paid)s)
+WHERE id = ANY(%(version_ids)s)
 
 -- name: hand_over_chunks
 -- Chunks of versions that go are taken over, vector and all, by the oldest version that keeps them; and so is what

@@ -4,7 +4,7 @@ A waiting version refers to the chunks it keeps from the live one by `kept_chunk
 such chunk moves, with its vector, to the oldest version that keeps it, so that nothing is embedded or indexed twice.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -52,27 +52,21 @@ def waiting(conn: Connection, version_ids: Iterable[int]) -> set[int]:
     return {row[0] for row in conn.execute(SQL.waiting_versions, {"version_ids": list(version_ids)})}
 
 
-def mark_paid(conn: Connection, paid: Collection[tuple[int, UUID]]) -> None:
-    """Remembers that some text of these versions was sent to the provider for the job that brought them."""
-    conn.execute(
-        SQL.mark_paid,
-        {"version_ids": [version_id for version_id, _ in paid], "job_ids": [job_id for _, job_id in paid]},
-    )
-
-
-def complete(conn: Connection, version_ids: Iterable[int]) -> list[Outcome]:
+def complete(conn: Connection, version_ids: Iterable[int], paid: Set[int] = frozenset()) -> list[Outcome]:
     """Makes those of the versions live that have every vector; tells how their items ended.
 
-    Whatever is older goes, so that a version that was overtaken can never go live: its item is skipped.
+    Whatever is older goes, so that a version that was overtaken can never go live: its item is skipped. A text of those
+    in `paid` was just sent to the provider for the job that brought them.
     """
     rows = conn.execute(SQL.ready_versions, {"version_ids": list(version_ids)})
     newest = [list(group)[-1] for _, group in groupby(map(Ready._make, rows), lambda version: version.document_id)]
     ids = [version.id for version in newest]
     older = [Older._make(row) for row in conn.execute(SQL.older_versions, {"version_ids": ids})]
     drop(conn, [version.id for version in older])
-    conn.execute(SQL.go_live, {"version_ids": ids})
+    conn.execute(SQL.go_live, {"version_ids": ids, "paid": list(paid)})
+    conn.execute(SQL.mark_paid, {"version_ids": list(paid - set(ids))})
     return [
-        *(Outcome(v.job_id, v.item_index, ItemStatus.COMPLETED, cached=not v.paid) for v in newest),
+        *(Outcome(v.job_id, v.item_index, ItemStatus.COMPLETED, cached=not (v.paid or v.id in paid)) for v in newest),
         *(Outcome(v.job_id, v.item_index, ItemStatus.SKIPPED) for v in older if v.status == "waiting"),
     ]
 

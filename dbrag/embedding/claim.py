@@ -26,13 +26,16 @@ LIMIT_WAIT_S = 10.0
 
 
 def claim_full(runtime: Runtime) -> Batch | None:
-    """As `claim`, but where little waits and more is just being split, it lingers first, so that requests are full."""
-    with runtime.pool.connection() as conn:
-        lingers = conn.execute(SQL.is_more_coming, {"few": LITTLE}).fetchone() == (True,)
-    if lingers:
+    """As `claim`; where little waits, and more is just being split, it lingers first, so that requests are fuller."""
+    for lingers in (True, False):
+        with runtime.pool.connection() as conn:
+            waiting, more_is_coming = conn.execute(SQL.what_waits, {"few": LITTLE}).fetchone() or (0, False)
+            if waiting == 0:
+                return None
+            if waiting == LITTLE or not (lingers and more_is_coming):
+                return claim(conn, runtime.settings)
         sleep(LINGER_S)
-    with runtime.pool.connection() as conn:
-        return claim(conn, runtime.settings)
+    return None
 
 
 def claim(conn: Connection, settings: Settings) -> Batch | None:

@@ -1,10 +1,9 @@
 """The work of `embed_pending`: claims texts, finds or buys their vectors, writes them and ends what they complete."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
-from threading import Semaphore
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from time import monotonic, sleep
+from typing import Self
 
 import structlog
 
@@ -19,6 +18,8 @@ from dbrag.runtime import Runtime
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # A wake-up works for this share of a lease before it leaves the rest to the next one, so that tasks stay short.
 SLICE = 0.25
+# While requests are out, how often it looks for texts that were split in the meantime, in seconds.
+LOOK_AGAIN_S = 0.02
 # What it sits out, as a share of a lease, before it gives the texts back: the request must still fit into the lease.
 GRANT_SHARE = 0.1
 UNUSABLE = Permanent("the provider's vector of it is zero, or has numbers that are not to be stored", code="bad_vector")
@@ -27,57 +28,62 @@ UNUSABLE = Permanent("the provider's vector of it is zero, or has numbers that a
 def embed_pending(runtime: Runtime) -> int:
     """Embeds what waits until nothing is left or its time is over; returns the number of texts that were claimed.
 
-    It works in lanes: a thread each, with one request in flight. A lane that finds more than fits into its request
-    opens another one, and when all are open wakes another worker, so as many requests are out as there are to make.
+    While requests are out, the next one is packed and answers are written: each has a lane, a thread of its own. When
+    all lanes are taken, another worker is woken, so that as many requests are out as there are to make.
     """
-    lanes = Lanes(runtime)
-    lanes.open()
-    return lanes.wait()
+    with Lanes(runtime) as lanes:
+        return lanes.run()
 
 
 class Lanes:
-    """While one lane waits for the provider, others pack the next request and write the last answer."""
+    """The requests that one process has in flight."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._deadline = monotonic() + SLICE * runtime.settings.lease_s
-        self._free = Semaphore(runtime.settings.embed_threads)
-        self._pool = ThreadPoolExecutor(runtime.settings.embed_threads, "lane")
-        self._lanes = SimpleQueue[Future[int]]()
+        self._threads = ThreadPoolExecutor(runtime.settings.embed_threads, "lane")
+        self._taken: set[Future[bool]] = set()
+        self._limited = False
 
-    def open(self) -> bool:
-        """Opens one more lane; False where all are open."""
-        if not self._free.acquire(blocking=False):
-            return False
-        self._lanes.put(self._pool.submit(self._run))
-        return True
+    def __enter__(self) -> Self:
+        return self
 
-    def wait(self) -> int:
-        """The texts that all lanes together have claimed. Raises what ended one of them, after all have ended."""
-        with self._pool:
-            texts = 0
-            while not self._lanes.empty():  # a lane opens another one before it ends
-                texts += self._lanes.get().result()
-        return texts
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown()
 
-    def _run(self) -> int:
+    def run(self) -> int:
+        """Claims and hands out until nothing is left, the provider wants to be left alone, or the time is over.
+
+        Raises what ended one of the requests, after all have ended.
+        """
+        deadline = monotonic() + SLICE * self._runtime.settings.lease_s
         texts = 0
-        try:
-            while monotonic() < self._deadline:
-                batch = claim.claim_full(self._runtime)
-                if batch is None:
-                    break
+        while monotonic() < deadline and not self._limited:
+            if len(self._taken) == self._runtime.settings.embed_threads:
+                self._wait()
+                continue
+            batch = claim.claim_full(self._runtime)
+            if batch:
                 texts += len(batch.texts)
-                wakes_others = batch.more and not self.open()
-                if batch.texts and not _embed(self._runtime, batch, wakes_others=wakes_others):
-                    break
-        finally:
-            self._free.release()
+                wakes_others = batch.more and len(self._taken) + 1 == self._runtime.settings.embed_threads
+                self._taken.add(self._threads.submit(_embed, self._runtime, batch, wakes_others=wakes_others))
+            elif not self._taken:
+                break
+            else:
+                self._wait(LOOK_AGAIN_S)
+        while self._taken:
+            self._wait()
         return texts
+
+    def _wait(self, timeout_s: float | None = None) -> None:
+        done, self._taken = wait(self._taken, timeout_s, FIRST_COMPLETED)
+        for lane in done:
+            self._limited |= not lane.result()
 
 
 def _embed(runtime: Runtime, batch: Batch, *, wakes_others: bool) -> bool:
     """Takes the batch to its end; False where the provider wants to be left alone for now."""
+    if not batch.texts:
+        return True
     log.info(
         "embedding",
         claim_id=str(batch.claim_id),

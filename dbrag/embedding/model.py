@@ -45,6 +45,10 @@ class Batch:
         """The most urgent queue among them."""
         return list(Queue)[min(text.queue_rank for text in self.texts)]
 
+    def is_of_a_build(self, text: Text) -> bool:
+        """Whether the text is embedded for a generation that does not serve yet."""
+        return self.generations[text.generation_id].is_being_built
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """What vectors are cached as: single precision as soon as one of the collections stores that."""

@@ -4,12 +4,12 @@ SELECT model, dimensions FROM pending
 WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
 ORDER BY queue_rank, chunk_id LIMIT 1
 
--- name: is_more_coming
--- Few texts wait, and documents are being split at this moment.
+-- name: what_waits
+-- Texts that could be claimed, counted up to `few`, and whether documents are being split at this moment.
 SELECT (SELECT count(*) FROM (
-            SELECT FROM pending WHERE claim_id IS NULL ORDER BY queue_rank, chunk_id LIMIT %(few)s) p
-       ) BETWEEN 1 AND %(few)s - 1
-   AND EXISTS (SELECT FROM jobs WHERE lease_until IS NOT NULL AND kind IN ('ingest_document', 'batch_embed'))
+            SELECT FROM pending WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
+            ORDER BY queue_rank, chunk_id LIMIT %(few)s) p),
+       EXISTS (SELECT FROM jobs WHERE lease_until IS NOT NULL AND kind IN ('ingest_document', 'batch_embed'))
 
 -- name: lock_claims
 -- One claim at a time (some 20 ms), so that each sees what the others have taken.

@@ -55,9 +55,9 @@ def _write(conn: Connection, batch: Batch, found: Found, known: Sequence[Text]) 
     texts = _take(conn, batch, known)
     good = [text for text in texts if text.hash in found.vectors]
     _copy(conn, batch, found, good)
-    versions.mark_paid(conn, {(text.version_id, text.job_id) for text in good if text.hash in found.paid})
+    paid = {text.version_id for text in good if text.hash in found.paid and not batch.is_of_a_build(text)}
     failed = _fail(conn, batch, [(text, found.errors[text.hash]) for text in texts if text.hash in found.errors])
-    completed = versions.complete(conn, {text.version_id for text in good})
+    completed = versions.complete(conn, {text.version_id for text in good}, paid)
     chunks = Counter(text.job_id for text in good)
     lock(conn, {*chunks, *(outcome.job_id for outcome in [*failed, *completed])})
     conn.execute(SQL.count_chunks, {"job_ids": list(chunks), "chunks": list(chunks.values())})
@@ -89,12 +89,9 @@ def _take(conn: Connection, batch: Batch, known: Sequence[Text]) -> list[Text]:
 def _fail(conn: Connection, batch: Batch, refused: Sequence[tuple[Text, dict[str, Any]]]) -> list[Outcome]:
     """What a generation that is being built refuses is its own failure, and no document's: another one serves them."""
     for text, error in refused:
-        if batch.generations[text.generation_id].is_being_built:
+        if batch.is_of_a_build(text):
             generations.refuse(conn, text.generation_id, error)
-    return versions.fail(
-        conn,
-        {text.version_id: error for text, error in refused if not batch.generations[text.generation_id].is_being_built},
-    )
+    return versions.fail(conn, {text.version_id: error for text, error in refused if not batch.is_of_a_build(text)})
 
 
 def _copy(conn: Connection, batch: Batch, found: Found, texts: Sequence[Text]) -> None:

@@ -32,6 +32,17 @@ ALTER TABLE segments
         CHECK (status IN ('fresh', 'sealed', 'indexed', 'building', 'retired')),
     ADD CHECK ((status = 'retired') = (retired_at IS NOT NULL));
 
+-- When a version went live, in the same write; it was a second one, to its document, for each of them.
+ALTER TABLE document_versions ADD COLUMN live_at timestamptz;
+UPDATE document_versions v SET live_at = d.updated_at FROM documents d WHERE d.id = v.document_id AND v.status = 'live';
+ALTER TABLE documents DROP COLUMN updated_at;
+-- Whose tenant a row is, its parent says, too: checking that each time was a tenth of PostgreSQL's work for a document.
+ALTER TABLE documents DROP CONSTRAINT documents_tenant_id_fkey;
+ALTER TABLE document_versions DROP CONSTRAINT document_versions_tenant_id_fkey;
+ALTER TABLE chunks DROP CONSTRAINT chunks_tenant_id_fkey;
+ALTER TABLE job_items DROP CONSTRAINT job_items_tenant_id_fkey;
+ALTER TABLE job_events DROP CONSTRAINT job_events_tenant_id_fkey;
+
 -- A chunk has one vector in each generation of its collection.
 ALTER TABLE chunks ADD COLUMN collection_id bigint;
 UPDATE chunks c SET collection_id = g.collection_id FROM generations g WHERE g.id = c.generation_id;
