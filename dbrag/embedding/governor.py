@@ -79,9 +79,9 @@ class Governor:
         _, by = self._order(model, "count", {"requests": 1, "tokens": tokens})
         ASKED.labels("counted", by).inc()
 
-    def learn(self, model: str, headers: Mapping[str, str], age_s: float = 0.0) -> None:
-        """Takes over what an answer's headers say (names in any case), `age_s` after its request was sent."""
-        words = said(headers, age_s)
+    def learn(self, model: str, headers: Mapping[str, str]) -> None:
+        """Takes over what an answer's headers say (names in any case)."""
+        words = said(headers)
         if words:
             self._order(model, "learn", words)
             learned: Limits = {kind: Limit(word.limit, word.period_s, learned=True) for kind, word in words.items()}
