@@ -12,7 +12,7 @@ TOLERANCE = 0.02
 
 
 def said(headers: Mapping[str, str]) -> dict[Kind, Said]:
-    """What `headers` (names in any case) say of requests and of tokens; nothing where they say no usable limit.
+    """What `headers` say of requests and of tokens; nothing where they say no usable limit.
 
     What remained when the request came in is taken for what is left now. That gives away the refill of one answer's
     time, once: from then on the provider has so much more than we think (simulated in unit/test_governor_fleet.py).
@@ -37,7 +37,7 @@ def _count(value: str | None) -> int | None:
 def _period_s(limit: int, remaining: int, reset_s: float) -> float:
     """A minute, unless what is used up comes back at the speed of a limit for a day.
 
-    OpenAI's small accounts have those (10,000 requests a day: one used, `reset` 8.64s), Groq has them for all.
+    Small accounts have those: of 10,000 requests a day one is used, and `reset` is 8.64s.
     """
     used = limit - remaining
     whole_s = reset_s * limit / used if used else 0.0

@@ -260,8 +260,30 @@ class TestWithoutRedis:
             governor.pause(MODEL, 60)
         finally:
             servers["redis-cache"].restart()
+        governor.count(MODEL, 1)
         assert governor.take(MODEL, 1) > 30
         assert governor.take(OTHER, 1) == 0
+
+    def test_a_pause_outlasts_the_redis_that_knew_of_it(self, start: Start, servers: Servers) -> None:
+        governor = start()
+        governor.pause(MODEL, 60)
+        servers["redis-cache"].kill()
+        try:
+            assert governor.take(MODEL, 1) > 30
+        finally:
+            servers["redis-cache"].restart()
+
+    def test_each_outage_begins_with_nothing_whatever_the_last_one_left(self, start: Start, servers: Servers) -> None:
+        governor = start()
+        governor.learn(MODEL, limits(600, 1_000_000))
+        for _ in range(2):
+            servers["redis-cache"].kill()
+            try:
+                assert governor.take(MODEL, 50_000) == pytest.approx(30, abs=2)
+                governor.count(MODEL, 100_000)  # a debt of a minute
+            finally:
+                servers["redis-cache"].restart()
+            governor.count(MODEL, 1)
 
     def test_one_that_hangs_is_waited_for_once(self) -> None:
         with (

@@ -134,6 +134,13 @@ def test_a_limit_of_the_settings_gives_way_to_other_settings_and_to_what_was_lea
     assert (asked.buckets["tokens"].limit, asked.buckets["tokens"].level) == (now.limit, level)
 
 
+def test_a_look_at_what_will_be_left_changes_nothing() -> None:
+    asked = budget(start=0)
+    before = deepcopy(asked)
+    assert asked.left(30_000)["tokens"].level == 3000
+    assert asked == before
+
+
 class TestAPause:
     @given(st.integers(1, 600_000), st.floats(0, 1))
     def test_lets_nobody_through_and_ends_with_empty_buckets(self, pause_ms: int, part: float) -> None:
