@@ -5,7 +5,7 @@ both with the same orders and compares.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Literal, Self, TypeAlias
 
@@ -154,6 +154,13 @@ class Budget:
         self.at_ms = self.paused_until_ms
         for bucket in self.buckets.values():
             bucket.level = min(bucket.level, 0)
+
+    def left(self, now_ms: int) -> dict[Kind, Bucket]:
+        """The buckets as they will be then; the budget itself stays as it is."""
+        buckets: dict[Kind, Bucket] = {kind: replace(bucket) for kind, bucket in self.buckets.items()}
+        for bucket in buckets.values():
+            bucket.refill(max(0, now_ms - self.at_ms) / 1000)
+        return buckets
 
     def paused_s(self, now_ms: int) -> float:
         """Seconds that the pause still lasts."""

@@ -1,7 +1,7 @@
 """When a request may be sent to the provider: one budget for all processes that share its key, by model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -79,9 +79,9 @@ class Governor:
         _, by = self._order(model, "count", {"requests": 1, "tokens": tokens})
         ASKED.labels("counted", by).inc()
 
-    def learn(self, model: str, headers: Mapping[str, str], age_s: float = 0.0) -> None:
-        """Takes over what an answer's headers say (names in any case), `age_s` after its request was sent."""
-        words = said(headers, age_s)
+    def learn(self, model: str, headers: Mapping[str, str]) -> None:
+        """Takes over what an answer's headers say (names in any case)."""
+        words = said(headers)
         if words:
             self._order(model, "learn", words)
             learned: Limits = {kind: Limit(word.limit, word.period_s, learned=True) for kind, word in words.items()}
@@ -157,10 +157,7 @@ def _start_limits(settings: Settings) -> Limits:
 
 
 def _standing(budget: Budget, now_ms: int, *, shared: bool) -> Standing:
-    buckets: dict[Kind, Bucket] = {kind: replace(bucket) for kind, bucket in budget.buckets.items()}
-    for bucket in buckets.values():
-        bucket.refill(max(0, now_ms - budget.at_ms) / 1000)
-    return Standing(buckets, budget.paused_s(now_ms), shared)
+    return Standing(budget.left(now_ms), budget.paused_s(now_ms), shared)
 
 
 def _now_ms() -> int:

@@ -11,12 +11,11 @@ DAY_S = 86_400.0
 TOLERANCE = 0.02
 
 
-def said(headers: Mapping[str, str], age_s: float) -> dict[Kind, Said]:
-    """What `headers` (names in any case) say of requests and of tokens; nothing where they say no usable limit.
+def said(headers: Mapping[str, str]) -> dict[Kind, Said]:
+    """What `headers` say of requests and of tokens; nothing where they say no usable limit.
 
-    `age_s` are the seconds since the request was sent. Providers count when a request comes in, and what remained then
-    has been refilled for so long. Taken for what is left now, it would take back the refill of each answer's time: with
-    requests of 285,000 tokens, a million a minute and answers after 2 s, that is 2 s of every 17.
+    What remained when the request came in is taken for what is left now. That gives away the refill of one answer's
+    time, once: from then on the provider has so much more than we think (simulated in unit/test_governor_fleet.py).
     """
     words: dict[Kind, Said] = {}
     for kind in KINDS:
@@ -26,7 +25,7 @@ def said(headers: Mapping[str, str], age_s: float) -> dict[Kind, Said]:
         remaining = _count(headers.get(f"x-ratelimit-remaining-{kind}"))
         left = limit if remaining is None else min(remaining, limit)
         period_s = _period_s(limit, left, duration_s(headers.get(f"x-ratelimit-reset-{kind}", "")))
-        words[kind] = Said(limit, period_s, min(limit, left + limit * max(0.0, age_s) / period_s))
+        words[kind] = Said(limit, period_s, left)
     return words
 
 
@@ -38,7 +37,7 @@ def _count(value: str | None) -> int | None:
 def _period_s(limit: int, remaining: int, reset_s: float) -> float:
     """A minute, unless what is used up comes back at the speed of a limit for a day.
 
-    OpenAI's small accounts have those (10,000 requests a day: one used, `reset` 8.64s), Groq has them for all.
+    Small accounts have those: of 10,000 requests a day one is used, and `reset` is 8.64s.
     """
     used = limit - remaining
     whole_s = reset_s * limit / used if used else 0.0

@@ -126,7 +126,6 @@ class Provider:
         left_s = deadline - monotonic()
         if left_s <= 0:
             raise ProviderFailed(f"The embedding provider needed more than {self._timeout_s:g} s for these texts.")
-        asked_at = monotonic()
         try:
             response = self._client.embeddings.with_raw_response.create(
                 input=list(texts),
@@ -138,15 +137,15 @@ class Provider:
         except openai.APIError as exc:
             error = failure(exc)
             if isinstance(exc, openai.APIStatusError):
-                self._hear(model, exc.response.headers, asked_at, error)
+                self._hear(model, exc.response.headers, error)
             raise error from exc
-        self._hear(model, response.headers, asked_at)
+        self._hear(model, response.headers)
         # Not `.parse()`: it makes a Python float of every number (0.12 ms a vector instead of 0.04).
         return read_answer(response.content, len(texts), dimensions)
 
-    def _hear(self, model: str, headers: Mapping[str, str], asked_at: float, error: DbragError | None = None) -> None:
+    def _hear(self, model: str, headers: Mapping[str, str], error: DbragError | None = None) -> None:
         if self._governor:
-            self._governor.learn(model, headers, monotonic() - asked_at)
+            self._governor.learn(model, headers)
             if isinstance(error, RateLimited):
                 self._governor.pause(model, error.retry_after_s)
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from dbrag.embedding.answers import Embedded
 from dbrag.embedding.failures import (
@@ -16,6 +18,7 @@ from dbrag.embedding.failures import (
     RequestRefused,
     RequestTooLarge,
 )
+from dbrag.embedding.governor import DEFAULT_PAUSE_S, Governor
 from dbrag.embedding.provider import HARMLESS, Provider
 from dbrag.embedding.texts import text_hash
 from dbrag.errors import Permanent, Transient
@@ -303,3 +306,66 @@ class TestABatchInPieces:
         assert probe.vectors.shape == (0, 1536)
         assert server.stats()["answered"] == {text_hash(HARMLESS).hex(): 1}
         assert probe.prompt_tokens == server.stats()["prompt_tokens"]
+
+
+def counted() -> float:
+    return REGISTRY.get_sample_value("dbrag_governor_asked_total", {"answer": "counted", "by": "process"}) or 0.0
+
+
+class TestTheGovernor:
+    """Of this process alone, whose limits are a tenth."""
+
+    @pytest.fixture
+    def governor(self, server: ProviderServer) -> Iterator[Governor]:
+        with closing(Governor(settings(server.url))) as governor:
+            yield governor
+
+    @pytest.fixture
+    def provider(self, server: ProviderServer, governor: Governor) -> Iterator[Provider]:
+        with closing(Provider(settings(server.url), governor)) as provider:
+            yield provider
+
+    LIMITS = {"x-ratelimit-limit-requests": "500", "X-RateLimit-Limit-Tokens": "70000"}  # noqa: RUF012
+
+    def test_learns_from_every_answer(self, server: ProviderServer, provider: Provider, governor: Governor) -> None:
+        server.script(always={"headers": self.LIMITS})
+        provider.embed(TEXTS, SMALL, 1536)
+        buckets = governor.standings()[SMALL].buckets
+        assert {kind: bucket.limit for kind, bucket in buckets.items()} == {"requests": 50, "tokens": 7000}
+
+    @pytest.mark.parametrize(
+        ("step", "pause_s"),
+        [
+            ({"status": 429, "retry_after": 40}, 40),
+            ({"status": 429}, DEFAULT_PAUSE_S),
+            ({"status": 429, "headers": {"x-ratelimit-reset-tokens": "30s"}}, 30),
+            ({"status": 429, "code": "insufficient_quota"}, 0),
+            ({"status": 503, "retry_after": 40}, 0),
+        ],
+        ids=str,
+    )
+    def test_pauses_after_a_rate_limit_and_nothing_else(
+        self, server: ProviderServer, provider: Provider, governor: Governor, step: dict[str, Any], pause_s: float
+    ) -> None:
+        server.script(always=step | {"headers": step.get("headers", {}) | self.LIMITS})
+        with pytest.raises(Transient):
+            list(provider.embed_each(TEXTS, SMALL, 1536))
+        assert governor.paused().get(SMALL, 0) == pytest.approx(pause_s, abs=5)
+        assert governor.standings()[SMALL].buckets["requests"].limit == 50
+
+    def test_counts_searches_and_never_makes_them_wait(
+        self, server: ProviderServer, provider: Provider, governor: Governor
+    ) -> None:
+        governor.pause(SMALL, 60)
+        before = counted()
+        server.script(next=[{"status": 500}])
+        assert_vectors_of(TEXTS, provider.embed(TEXTS, SMALL, 1536).vectors)
+        assert counted() - before == server.stats()["requests"] == 2
+
+    def test_counts_of_a_batch_what_was_not_asked_for(self, server: ProviderServer, provider: Provider) -> None:
+        before = counted()
+        collect(provider, MANY)
+        assert counted() == before
+        server.script(next=[{"status": 500}], max_inputs=20)
+        collect(provider, MANY)
+        assert counted() - before == server.stats()["requests"] - 2
