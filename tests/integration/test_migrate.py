@@ -1,6 +1,7 @@
 """The release step."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,6 +13,8 @@ from dbrag.database.pool import connect
 from dbrag.devstack.servers import Servers
 from dbrag.errors import Transient
 from dbrag.settings import Settings
+
+VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
 
 
 @pytest.fixture
@@ -32,6 +35,40 @@ def test_releases_at_the_same_time_bring_the_schema_to_its_head_once(empty: Sett
     assert said == ["the schema is at 0002"] * 3
     with connect(empty) as conn:
         assert migrate.state(conn).is_current
+
+
+BEFORE_GENERATIONS = """
+INSERT INTO tenants (id, name) VALUES (gen_random_uuid(), 't');
+INSERT INTO collections (tenant_id, name, max_tokens, overlap_tokens) SELECT id, 'c', 100, 0 FROM tenants;
+INSERT INTO generations (tenant_id, collection_id, model, dimensions, storage)
+SELECT tenant_id, id, 'm', 8, 'halfvec' FROM collections;
+INSERT INTO jobs (id, tenant_id, kind, queue, collection_id)
+SELECT gen_random_uuid(), tenant_id, kind, 'low', id
+FROM collections, unnest(ARRAY['ingest_document', 'rebuild_index']) AS kind;
+INSERT INTO documents (tenant_id, collection_id, external_id, updated_at)
+SELECT tenant_id, id, 'd', '2026-01-02' FROM collections;
+INSERT INTO document_versions (tenant_id, document_id, version, status, job_id, item_index)
+SELECT d.tenant_id, d.id, 1, 'live', j.id, 0 FROM documents d, jobs j WHERE j.kind = 'ingest_document';
+INSERT INTO chunks (tenant_id, generation_id, version_id, position, start_offset, end_offset, tokens, hash, text)
+SELECT v.tenant_id, g.id, v.id, 0, 0, 1, 1, sha256('t'), 't' FROM document_versions v, generations g;
+CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
+INSERT INTO alembic_version VALUES ('0001');
+"""
+
+
+def test_what_an_earlier_release_wrote_is_carried_over(empty: Settings) -> None:
+    with connect(empty) as conn:
+        conn.execute((VERSIONS / "0001_the_main_job.sql").read_text())
+        conn.execute(BEFORE_GENERATIONS)
+    migrate.upgrade(empty)
+    with connect(empty) as conn:
+        chunks = conn.execute("SELECT c.id FROM chunks h JOIN collections c ON c.id = h.collection_id").fetchall()
+        assert len(chunks) == 1
+        statuses = conn.execute("SELECT status, served_at IS NOT NULL FROM generations").fetchall()
+        assert statuses == [("serving", True)]
+        whose = "SELECT kind FROM jobs j JOIN generations g ON g.id = j.generation_id"
+        assert conn.execute(whose).fetchall() == [("rebuild_index",)]
+        assert conn.execute("SELECT live_at::date::text FROM document_versions").fetchall() == [("2026-01-02",)]
 
 
 def test_a_server_that_is_away_is_said_in_one_sentence(empty: Settings) -> None:
