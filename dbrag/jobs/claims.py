@@ -1,8 +1,11 @@
 """The right to work on a job: taken, renewed, given back."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
@@ -82,3 +85,14 @@ def set_steps(conn: Connection, claim: Claim, steps: int) -> None:
 def count_step(conn: Connection, claim: Claim) -> None:
     """One more step is done."""
     conn.execute(SQL.count_steps, {"id": claim.id, "claim_id": claim.claim_id, "completed": 1})
+
+
+def begin_step(conn: Connection, claim: Claim, *, done: int, steps: int, rows: int) -> None:
+    """`done` more steps are done, `steps` remain, the first of which is of so many rows."""
+    counts = {"done": done, "steps": steps, "rows": rows}
+    conn.execute(SQL.begin_step, {"id": claim.id, "claim_id": claim.claim_id} | counts)
+
+
+def note(conn: Connection, claim: Claim, result: Mapping[str, Any]) -> None:
+    """Adds to what the job's `result` will say, however it ends."""
+    conn.execute(SQL.note_result, {"id": claim.id, "claim_id": claim.claim_id, "result": Jsonb(result)})
