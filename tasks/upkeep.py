@@ -1,19 +1,23 @@
 """Beat's duties."""
 
 from dbrag.documents import purge
-from dbrag.vectors import clearing, index
+from dbrag.vectors import clearing, index, removal
 from tasks.define import task
 from workers.process import runtime
 
 
 @task("index_upkeep")
 def index_upkeep() -> dict[str, object]:
-    """Sees to it that every sealed segment gets its index."""
+    """Seals what is old, has indexes built and segments merged, and drops what deleted collections left behind."""
+    settings = runtime().settings
     with runtime().pool.connection() as conn:
-        requested = index.request_due_rebuilds(conn)
+        sealed = index.seal_old(conn, settings)
+        requested = index.request_due_rebuilds(conn, settings)
     if requested:
         runtime().publisher.poke()
-    return {"requested": requested}
+    with runtime().pool.connection() as conn:
+        dropped = removal.drop_orphans(conn)
+    return {"sealed": sealed, "requested": requested, "dropped": dropped}
 
 
 @task("purge_deleted")

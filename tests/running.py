@@ -128,12 +128,13 @@ class Platform:
                     _check_vectors(conn, generation_id, dimensions)
 
     def _wait_until_quiet(self, conn: psycopg.Connection[Any]) -> None:
-        """Texts of cancelled and overtaken documents may still be claimed by a request that is on its way."""
+        """Texts of cancelled and overtaken documents may still be claimed; full segments get their index."""
         deadline = time.monotonic() + PATIENCE_S
-        while conn.execute("SELECT 1 FROM pending LIMIT 1").fetchone() and time.monotonic() < deadline:
+        while conn.execute(BUSY).fetchone() and time.monotonic() < deadline:
             time.sleep(0.05)
 
 
+BUSY = "SELECT FROM pending UNION ALL SELECT FROM jobs WHERE kind = 'rebuild_index' AND finished_at IS NULL LIMIT 1"
 # Each of these must find nothing.
 NOTHING = (
     "SELECT id, status FROM jobs WHERE finished_at IS NULL",
@@ -160,7 +161,9 @@ NOTHING = (
 
 
 def _check_vectors(conn: psycopg.Connection[Any], generation_id: int, dimensions: int) -> None:
-    table = sql.Identifier(f"generation_{generation_id}")
+    # What merges replaced may still be there.
+    searched = "SELECT id FROM segments WHERE status IN ('fresh', 'sealed', 'indexed')"
+    table = sql.SQL(f"(SELECT * FROM {{}} WHERE segment_id IN ({searched}))").format(sql.Identifier(f"generation_{generation_id}"))
     missing = sql.SQL(
         "SELECT c.id FROM chunks c JOIN document_versions v ON v.id = c.version_id AND v.status = 'live' "
         "JOIN generations g ON g.collection_id = c.collection_id "

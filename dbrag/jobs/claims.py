@@ -1,5 +1,6 @@
 """The right to work on a job: taken, renewed, given back."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -67,9 +68,9 @@ def put_off(conn: Connection, claim: Claim, code: str, detail: str, delay_s: flo
     )
 
 
-def note(conn: Connection, claim: Claim, params: dict[str, Any]) -> None:
-    """Leaves a note in the job's parameters for whoever claims it next."""
-    conn.execute(SQL.note, {"id": claim.id, "claim_id": claim.claim_id, "params": Jsonb(params)})
+def remember(conn: Connection, claim: Claim, params: Mapping[str, Any]) -> None:
+    """Leaves word in the job's parameters for whoever claims it next."""
+    conn.execute(SQL.remember, {"id": claim.id, "claim_id": claim.claim_id, "params": Jsonb(params)})
 
 
 def retry_later(conn: Connection, claim: Claim, error: DbragError, settings: Settings) -> bool:
@@ -97,3 +98,14 @@ def set_steps(conn: Connection, claim: Claim, steps: int) -> None:
 def count_step(conn: Connection, claim: Claim) -> None:
     """One more step is done."""
     conn.execute(SQL.count_steps, {"id": claim.id, "claim_id": claim.claim_id, "completed": 1})
+
+
+def begin_step(conn: Connection, claim: Claim, *, done: int, steps: int, rows: int) -> None:
+    """`done` more steps are done, `steps` remain, the first of which is of so many rows."""
+    counts = {"done": done, "steps": steps, "rows": rows}
+    conn.execute(SQL.begin_step, {"id": claim.id, "claim_id": claim.claim_id} | counts)
+
+
+def note(conn: Connection, claim: Claim, result: Mapping[str, Any]) -> None:
+    """Adds to what the job's `result` will say, however it ends."""
+    conn.execute(SQL.note_result, {"id": claim.id, "claim_id": claim.claim_id, "result": Jsonb(result)})

@@ -1,13 +1,13 @@
 """Keeping a claim alive through work that outlasts a lease."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Event, Thread
 
 import psycopg
 import structlog
 
-from dbrag.database.pool import Pool
+from dbrag.database.pool import Connection, Pool
 from dbrag.jobs import claims
 from dbrag.jobs.claims import ClaimLost
 from dbrag.jobs.model import Claim
@@ -17,8 +17,19 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 @contextmanager
-def kept_alive(pool: Pool, claim: Claim, settings: Settings) -> Generator[None]:
-    """Renews the claim three times a lease while the block runs; a claim that is lost is not taken back."""
+def kept_alive(
+    pool: Pool,
+    claim: Claim,
+    settings: Settings,
+    *,
+    report: Callable[[Connection], None] = lambda conn: None,
+    stop: Callable[[], None] = lambda: None,
+) -> Generator[None]:
+    """Renews the claim three times a lease while the block runs; a claim that is lost is not taken back.
+
+    Both from a thread of its own: `report` writes how far the block is, with each renewal; `stop` interrupts the block
+    once the claim is lost.
+    """
     done = Event()
 
     def renew() -> None:
@@ -26,7 +37,9 @@ def kept_alive(pool: Pool, claim: Claim, settings: Settings) -> Generator[None]:
             try:
                 with pool.connection() as conn:
                     claims.renew(conn, claim, settings)
+                    report(conn)
             except ClaimLost:
+                stop()
                 return
             except psycopg.Error as exc:
                 log.warning("claim not renewed", job_id=str(claim.id), error=str(exc))

@@ -33,9 +33,16 @@ def progress(job: Job, now: datetime) -> Progress:
 def _share_done(job: Job) -> float:
     if job.total == 0:
         return 0.0
+    if job.kind is Kind.REBUILD_INDEX:
+        return min(1.0, (job.completed + _step_done(job)) / job.total)
     prepared = job.prepared / job.total
     embedded = job.chunks_done / job.chunks_total if job.chunks_total else 1.0
     return prepared * (SPLITTING_SHARE + (1 - SPLITTING_SHARE) * embedded)
+
+
+def _step_done(job: Job) -> float:
+    """The share of the index at hand; its rows are counted as chunks."""
+    return job.chunks_done / job.chunks_total if job.chunks_total else 0.0
 
 
 def _stage(job: Job) -> str:

@@ -22,6 +22,7 @@ from dbrag.jobs.model import Queue
 from dbrag.jobs.outbox import publish_due
 from dbrag.settings import Settings
 from dbrag.telemetry import logs
+from dbrag.vectors import index
 
 SQL = beside(__file__, "relay.sql")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ class Relay:
             self.fail_exhausted_jobs,
             self.fail_stranded_jobs,
             self.free_expired_pending,
+            self.hold_for_index,
             self.mark_lost,
             self.publish,
             self.wake_embedders,
@@ -120,6 +122,21 @@ class Relay:
         """Lets other workers embed texts whose worker has died."""
         with self._pool.connection() as conn:
             conn.execute(SQL.expired_pending, {"limit": 10 * PASS})
+
+    def hold_for_index(self) -> None:
+        """Has jobs whose collection has too many vectors without an index say so, and go on once it is built.
+
+        Their texts are left alone by whoever claims texts (dbrag/embedding/claim.py).
+        """
+        rows = self._settings.unindexed_rows
+        detail = (
+            f"more than {rows} vectors of the collection wait for their index; embedding goes on as rebuild_index "
+            "catches up. Let more workers serve the queue low, or raise DBRAG_UNINDEXED_ROWS and accept slower searches"
+        )
+        with self._pool.connection() as conn:
+            overdue = {"generation_ids": list(index.overdue(conn, self._settings)), "limit": PASS}
+            conn.execute(SQL.indexed_again, overdue)
+            conn.execute(SQL.hold_for_index, overdue | {"detail": detail})
 
     def end_cancelled(self) -> None:
         """Ends jobs that were asked to stop."""

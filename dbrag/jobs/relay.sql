@@ -60,6 +60,27 @@ UPDATE pending SET claim_id = NULL, lease_until = NULL, deferrals = least(deferr
     SELECT chunk_id FROM pending WHERE lease_until < now() ORDER BY chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 
+-- name: hold_for_index
+-- Jobs that wait for vectors of a generation that takes none now. One that is only being built holds nobody up before
+-- documents wait for it too.
+UPDATE jobs SET status = 'held', reason_code = 'indexing', reason_detail = %(detail)s, reason_until = NULL
+WHERE id IN (
+    SELECT j.id FROM jobs j JOIN generations g ON g.collection_id = j.collection_id
+    WHERE g.id = ANY(%(generation_ids)s) AND g.status IN ('serving', 'catching_up')
+      AND j.status = 'running' AND j.claim_id IS NULL AND j.kind IN ('ingest_document', 'batch_embed')
+    ORDER BY j.id LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED
+)
+
+-- name: indexed_again
+-- Jobs that need not wait for an index any more.
+UPDATE jobs SET status = 'running', reason_code = NULL, reason_detail = NULL, reason_until = NULL
+WHERE id IN (
+    SELECT j.id FROM jobs j WHERE j.status = 'held' AND j.claim_id IS NULL AND j.reason_code = 'indexing'
+      AND NOT EXISTS (SELECT FROM generations g WHERE g.collection_id = j.collection_id AND g.id = ANY(%(generation_ids)s)
+                      AND g.status IN ('serving', 'catching_up'))
+    ORDER BY j.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+
 -- name: cancelling
 -- Jobs that were asked to stop.
 SELECT id FROM jobs WHERE status = 'cancelling' ORDER BY id LIMIT %(limit)s

@@ -104,7 +104,7 @@ UPDATE jobs SET status = 'queued', claim_id = NULL, lease_until = NULL, reason_c
        publish_at = now() + make_interval(secs => %(delay_s)s)
 WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = 'running'
 
--- name: note
+-- name: remember
 -- What the next claimant should know.
 UPDATE jobs SET params = params || %(params)s WHERE id = %(id)s AND claim_id = %(claim_id)s
 
@@ -161,6 +161,16 @@ WHERE id = %(id)s AND claim_id = %(claim_id)s
 -- For a job whose steps are known only once it runs; what an earlier attempt did stays counted.
 UPDATE jobs SET total = completed + %(steps)s WHERE id = %(id)s AND claim_id = %(claim_id)s
 
+-- name: note_result
+-- What a job without items has to tell, kept when it ends.
+UPDATE jobs SET result = coalesce(result, '{}') || %(result)s WHERE id = %(id)s AND claim_id = %(claim_id)s
+
+-- name: begin_step
+-- So many more steps are done and so many remain; the one at hand is of so many rows, none of which is done.
+UPDATE jobs SET completed = completed + %(done)s, prepared = prepared + %(done)s, total = completed + %(done)s + %(steps)s,
+       chunks_total = %(rows)s, chunks_done = 0
+WHERE id = %(id)s AND claim_id = %(claim_id)s
+
 -- name: finish_jobs
 -- A job ends, once, when every item of it is final. An index is built whole or the job has failed.
 WITH over AS (
@@ -173,7 +183,7 @@ WITH over AS (
 UPDATE jobs j SET status = over.outcome, finished_at = now(), started_at = coalesce(started_at, now()),
        claim_id = NULL, lease_until = NULL, publish_at = NULL,
        reason_code = NULL, reason_detail = NULL, reason_until = NULL,
-       result = jsonb_build_object('completed', completed, 'superseded', skipped > 0),
+       result = coalesce(result, '{}') || jsonb_build_object('completed', completed, 'superseded', skipped > 0),
        error = CASE WHEN over.outcome <> 'failed' THEN NULL
                     WHEN error IS NOT NULL THEN error
                     WHEN total = 1 THEN (SELECT i.error FROM job_items i WHERE i.job_id = j.id)

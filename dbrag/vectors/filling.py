@@ -80,7 +80,7 @@ def _begin(conn: Connection, claim: Claim, settings: Settings) -> None:
     counted = conn.execute(SQL.count_chunks_of_collection, {"collection_id": claim.collection_id}).fetchone()
     claims.set_steps(conn, claim, 1)
     claims.renew(conn, claim, settings, chunks=counted[0] if counted else 0)
-    claims.note(conn, claim, {"pass": asdict(Pass())})
+    claims.remember(conn, claim, {"pass": asdict(Pass())})
 
 
 def _step(conn: Connection, claim: Claim, generation_id: int, pass_: Pass, settings: Settings) -> Pass | None:
@@ -103,7 +103,7 @@ def _step(conn: Connection, claim: Claim, generation_id: int, pass_: Pass, setti
         raise Waiting(f"{waiting:,} texts wait for their vectors in the new generation")
     if not catching_up:
         conn.execute(SQL.catch_up, {"id": generation.id})
-    claims.note(conn, claim, {"pass": asdict(Pass())})
+    claims.remember(conn, claim, {"pass": asdict(Pass())})
     return Pass()
 
 
@@ -141,7 +141,7 @@ def _fill_slice(conn: Connection, claim: Claim, generation: Generation, pass_: P
     if generation.status is GenerationStatus.BUILDING:
         claims.renew(conn, claim, settings, chunks_done=looked_at - missing)
     after = Pass(bytes(hash_).hex(), id_, pass_.missing + missing, ended=looked_at < SLICE_CHUNKS)
-    claims.note(conn, claim, {"pass": asdict(after)})
+    claims.remember(conn, claim, {"pass": asdict(after)})
     return after
 
 

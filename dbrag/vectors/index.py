@@ -1,5 +1,7 @@
 """A collection's index: when it is built, and what there is of it."""
 
+from collections import defaultdict
+from collections.abc import Collection as Several
 from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
@@ -14,10 +16,13 @@ from dbrag.errors import Conflict
 from dbrag.jobs import jobs
 from dbrag.jobs.model import Job, Kind, Queue
 from dbrag.settings import Settings
-from dbrag.vectors import generations, segments
+from dbrag.vectors import generations, memory, segments, tiers
 from dbrag.vectors.model import Generation, IndexReport, Segment, SegmentStatus
+from dbrag.vectors.tiers import Sized
 
 SQL = beside(__file__)
+# After a rebuild that failed nothing asks for the next one, but a user, for so long, in seconds.
+PAUSE_S = 600.0
 
 
 def describe(conn: Connection, collection: Collection) -> IndexReport:
@@ -30,7 +35,7 @@ def describe(conn: Connection, collection: Collection) -> IndexReport:
         generation,
         [
             segment
-            if segment.status is SegmentStatus.INDEXED
+            if segment.status is not SegmentStatus.FRESH
             else replace(segment, rows=segments.rows(conn, generation.id, segment.id))
             for segment in segments_
         ],
@@ -50,13 +55,51 @@ def seal_when_full(conn: Connection, generation: Generation, settings: Settings)
     """Closes the fresh segment once it is full, and has its index built; says whether it did."""
     if not segments.seal(conn, generation.id, settings.segment_rows):
         return False
-    request_due_rebuilds(conn)
+    _request_due(conn, [generation.id])
     return True
 
 
-def request_due_rebuilds(conn: Connection) -> int:
-    """Makes a job for each generation with a sealed segment that nobody indexes; returns how many."""
-    due = conn.execute(SQL.generations_to_index).fetchall()
+def seal_old(conn: Connection, settings: Settings) -> int:
+    """Closes fresh segments that have rows and were not filled in time; returns how many."""
+    old = conn.execute(SQL.old_fresh_segments, {"age_s": settings.segment_age_s}).fetchall()
+    return sum(segments.seal(conn, generation_id) for (generation_id,) in old)
+
+
+def request_due_rebuilds(conn: Connection, settings: Settings) -> int:
+    """Makes a job for each generation in which something is to be done and nobody does it; returns how many.
+
+    That is: a sealed segment, a merge or a rewrite that the policy wants, or what a killed worker has left.
+    """
+    due = {row[0] for row in conn.execute(SQL.generations_with_work)}
+    sizes = indexed(conn)
+    for generation in generations.by_id(conn, sizes.keys() - due).values():
+        if tiers.next_merge(sizes[generation.id], rows_at_most(generation, settings), settings.dead_rows_share):
+            due.add(generation.id)
+    return _request_due(conn, due)
+
+
+def overdue(conn: Connection, settings: Settings) -> set[int]:
+    """Generations with more rows without an index than the settings allow: embedding for them waits."""
+    return {row[0] for row in conn.execute(SQL.overdue_generations, {"rows": settings.unindexed_rows})}
+
+
+def indexed(conn: Connection, generation_id: int | None = None) -> dict[int, list[Sized]]:
+    """Indexed segments by generation; of one generation, or of all."""
+    sizes: defaultdict[int, list[Sized]] = defaultdict(list)
+    for owner, *size in conn.execute(SQL.indexed_segments, {"generation_id": generation_id}):
+        sizes[owner].append(Sized._make(size))
+    return sizes
+
+
+def rows_at_most(generation: Generation, settings: Settings) -> int:
+    """The largest segment that merging makes: one whose graph fits into memory, or building takes ten times."""
+    fitting = memory.rows_that_fit(settings.maintenance_work_mem_mb, generation)
+    return min(settings.segment_rows_at_most, fitting)
+
+
+def _request_due(conn: Connection, generation_ids: Several[int]) -> int:
+    candidates = {"generation_ids": list(generation_ids), "pause_s": PAUSE_S}
+    due = conn.execute(SQL.generations_to_tend, candidates).fetchall()
     for collection_id, tenant_id, generation_id in due:
         _request(conn, tenant_id, collection_id, generation_id, seal=False)
     return len(due)

@@ -57,6 +57,7 @@ def nearest(
         "vector": as_text(vector).to_text(),
         "filter": Jsonb(metadata_filter) if metadata_filter else None,
         "limit": limit,
+        "generation_id": collection.generation_id,
     }
     with conn.cursor(row_factory=class_row(Hit)) as cursor:
         hits = cursor.execute(SQL.search.format(**names), parameters).fetchall()

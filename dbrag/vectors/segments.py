@@ -26,16 +26,31 @@ def ensure_fresh(conn: Connection, generation_id: int) -> None:
     if generation is None or conn.execute(SQL.fresh_segment, {"generation_id": generation_id}).fetchone():
         return  # the collection is gone, or another process was first
     tenant_id, storage, dimensions = generation[0], Storage(generation[1]), generation[2]
+    table = {"table": generation_table(generation_id), "type": column_type(storage, dimensions)}
     row = conn.execute(SQL.insert_segment, {"tenant_id": tenant_id, "generation_id": generation_id}).fetchone()
     assert row is not None
-    names = {
+    conn.execute(SQL.create_generation_table.format(**table))
+    make_table(conn, generation_id, row[0])
+    attach(conn, generation_id, row[0])
+
+
+def make_table(conn: Connection, generation_id: int, segment_id: int) -> None:
+    """The table of a segment, which no search sees before it is attached."""
+    for statement in (SQL.create_segment_table, SQL.set_storage):
+        conn.execute(statement.format(**_names(generation_id, segment_id)))
+
+
+def attach(conn: Connection, generation_id: int, segment_id: int) -> None:
+    """Makes a segment's table a partition; searches see it once its status says so."""
+    conn.execute(SQL.attach_segment.format(**_names(generation_id, segment_id)))
+
+
+def _names(generation_id: int, segment_id: int) -> dict[str, Any]:
+    return {
         "table": generation_table(generation_id),
-        "segment": segment_table(generation_id, row[0]),
-        "id": row[0],
-        "type": column_type(storage, dimensions),
+        "segment": segment_table(generation_id, segment_id),
+        "id": segment_id,
     }
-    for statement in (SQL.create_generation_table, SQL.create_segment_table, SQL.set_storage, SQL.attach_segment):
-        conn.execute(statement.format(**names))
 
 
 def write(conn: Connection, generation: Generation, chunk_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
@@ -109,8 +124,18 @@ def estimated_rows(conn: Connection, generation_id: int) -> int:
 
 
 def seal(conn: Connection, generation_id: int, at_rows: int = 1) -> bool:
-    """Closes the fresh segment to writes where it has that many rows, and says whether it did."""
+    """Closes the fresh segment to writes where it has that many rows, and says whether it did.
+
+    Waits for nobody, and nobody for it: writers that have found it fresh write on, and whoever indexes it waits for
+    them. Rows are counted only where they might be enough, so this may be asked after every write.
+    """
     segment = conn.execute(SQL.segment_to_seal, {"generation_id": generation_id}).fetchone()
-    if segment is None or rows(conn, generation_id, segment[0]) < at_rows:
+    if segment is None or (segment[1] or 0) < at_rows:
         return False
-    return conn.execute(SQL.seal_segment, {"id": segment[0]}).rowcount == 1
+    counted = rows(conn, generation_id, segment[0])
+    return counted >= at_rows and conn.execute(SQL.seal_segment, {"id": segment[0], "rows": counted}).rowcount == 1
+
+
+def wait_for_writers(conn: Connection, segment_ids: Collection[int]) -> None:
+    """Until those that found these segments fresh have ended; only deletes change them from then on."""
+    conn.execute(SQL.wait_for_writers, {"ids": list(segment_ids)})

@@ -37,8 +37,9 @@ SELECT id, collection_id, model, dimensions, storage, m, ef_construction, status
 SELECT tenant_id, storage, dimensions FROM generations WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: fresh_segment
--- The segment that takes writes; it cannot be sealed before the writer's transaction ends.
-SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status = 'fresh' FOR SHARE
+-- The segment that takes writes. The lock lets it be sealed, which waits for no writer, but not be indexed or merged
+-- before this transaction ends (`wait_for_writers`).
+SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status = 'fresh' FOR KEY SHARE
 
 -- name: insert_segment
 INSERT INTO segments (tenant_id, generation_id) VALUES (%(tenant_id)s, %(generation_id)s) RETURNING id
@@ -100,62 +101,78 @@ SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class c JOIN seg
 WHERE s.generation_id = %(generation_id)s
 
 -- name: segment_to_seal
--- The fresh segment, without a lock: whoever shares one with the writers could not seal it any more.
-SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status = 'fresh'
+-- The fresh segment, and as many rows as fit into the bytes that it has, which asks nothing of its table.
+SELECT s.id, pg_relation_size(to_regclass(format('generation_%%s_segment_%%s', s.generation_id, s.id)))
+             / (g.dimensions * CASE g.storage WHEN 'halfvec' THEN 2 ELSE 4 END) AS rows_at_most
+FROM segments s JOIN generations g ON g.id = s.generation_id
+WHERE s.generation_id = %(generation_id)s AND s.status = 'fresh'
 
 -- name: seal_segment
--- Waits for the writers that hold the row, then takes no more of them.
-UPDATE segments SET status = 'sealed', sealed_at = now() WHERE id = %(id)s AND status = 'fresh'
+-- Takes no more writers, and waits for none: a status is not part of a key. `rows` lacks what they have not committed.
+UPDATE segments SET status = 'sealed', sealed_at = now(), rows = %(rows)s WHERE id = %(id)s AND status = 'fresh'
+
+-- name: old_fresh_segments
+-- Fresh segments that were not filled in time: (generation id).
+SELECT s.generation_id FROM segments s JOIN generations g ON g.id = s.generation_id AND g.status <> 'abandoned'
+JOIN collections c ON c.id = g.collection_id AND c.deleted_at IS NULL
+WHERE s.status = 'fresh' AND s.created_at < now() - make_interval(secs => %(age_s)s)
+
+-- name: overdue_generations
+-- Generations with more rows without an index than that, not counting the fresh segment.
+SELECT generation_id FROM segments WHERE status = 'sealed' GROUP BY generation_id HAVING sum(rows) > %(rows)s
 
 -- name: sealed_segments
 -- What waits for its index, oldest first.
-SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status = 'sealed' ORDER BY id
+SELECT id, coalesce(rows, 0) FROM segments WHERE generation_id = %(generation_id)s AND status = 'sealed' ORDER BY id
 
--- name: mark_indexed
-UPDATE segments SET status = 'indexed', indexed_at = now() WHERE id = %(id)s AND status = 'sealed'
+-- name: wait_for_writers
+-- Until those who found these segments fresh have ended; none comes after them.
+SELECT id FROM segments WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
 
--- name: generations_to_index
--- Generations with a sealed segment and no job that builds its index.
-SELECT DISTINCT c.id, c.tenant_id, g.id FROM segments s JOIN generations g ON g.id = s.generation_id
-JOIN collections c ON c.id = g.collection_id
-WHERE s.status = 'sealed' AND g.status <> 'abandoned' AND c.deleted_at IS NULL AND NOT EXISTS (
-    SELECT FROM jobs j WHERE j.generation_id = g.id AND j.kind = 'rebuild_index' AND j.finished_at IS NULL)
+-- name: generations_to_tend
+-- Those of these generations that nobody tends: (collection id, tenant id, generation id).
+-- After a failure there is a pause, or a full disk would be tried again every minute.
+SELECT c.id, c.tenant_id, g.id FROM generations g JOIN collections c ON c.id = g.collection_id
+WHERE g.id = ANY(%(generation_ids)s) AND g.status <> 'abandoned' AND c.deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM jobs j WHERE j.generation_id = g.id AND j.kind = 'rebuild_index'
+    AND (j.finished_at IS NULL OR j.status = 'failed' AND j.finished_at > now() - make_interval(secs => %(pause_s)s)))
+
+-- name: generations_with_work
+-- Generations with a segment that waits for its index, or to be dropped. A merge that is being made waits for nobody:
+-- either its job is at work, or it is left over.
+SELECT DISTINCT generation_id FROM segments WHERE status IN ('sealed', 'building', 'retired')
+
+-- name: indexed_segments
+-- What merging decides from: (generation id, segment id, rows when it was built, rows that are gone since). The rows
+-- that live are counted by PostgreSQL's statistics, without reading a table; where a crash has emptied those, the last
+-- ANALYZE or VACUUM counts. %(generation_id)s NULL: of all.
+SELECT s.generation_id, s.id, s.rows, greatest(0, s.rows - CASE
+    WHEN coalesce(t.last_analyze, t.last_autoanalyze, t.last_vacuum, t.last_autovacuum) IS NOT NULL THEN t.n_live_tup
+    WHEN c.reltuples >= 0 THEN c.reltuples::bigint ELSE s.rows END)::bigint AS dead_rows
+FROM segments s JOIN pg_class c ON c.oid = to_regclass(format('generation_%%s_segment_%%s', s.generation_id, s.id))
+LEFT JOIN pg_stat_user_tables t ON t.relid = c.oid
+WHERE s.status = 'indexed' AND s.rows IS NOT NULL
+  AND (%(generation_id)s::bigint IS NULL OR s.generation_id = %(generation_id)s)
+ORDER BY s.generation_id, s.id
 
 -- name: standing_rebuild
 -- The job that builds a generation's index now, or will.
 SELECT id FROM jobs WHERE generation_id = %(generation_id)s AND kind = 'rebuild_index' AND finished_at IS NULL
+
+-- name: take_seal
+-- Once: what is written after a first attempt has sealed was not meant.
+UPDATE jobs SET params = params - 'seal' WHERE id = %(id)s AND claim_id = %(claim_id)s AND params @> '{"seal": true}'
 
 -- name: seal_too
 -- A rebuild that was asked for takes what is fresh along, if it has not begun.
 UPDATE jobs SET params = params || '{"seal": true}' WHERE id = %(id)s AND status = 'queued'
 
 -- name: describe_segments
--- Sizes in bytes; rows as of the last ANALYZE or VACUUM.
-SELECT s.id, s.status, greatest(c.reltuples, 0)::bigint AS rows, pg_total_relation_size(c.oid) AS bytes, s.created_at,
+-- Sizes in bytes; rows as of the last ANALYZE or VACUUM, or as of sealing.
+SELECT s.id, s.status, CASE s.status WHEN 'indexed' THEN greatest(c.reltuples, 0)::bigint ELSE coalesce(s.rows, 0) END AS rows, pg_total_relation_size(c.oid) AS bytes, s.created_at,
        s.sealed_at, s.indexed_at
 FROM segments s JOIN pg_class c ON c.oid = to_regclass(format('generation_%%s_segment_%%s', s.generation_id, s.id))
 WHERE s.generation_id = %(generation_id)s ORDER BY s.id
-
--- name: index_is_valid
--- No row where there is none, false where a build was interrupted.
-SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%(index)s)
-
--- name: set_build_memory
--- For the session that builds; a graph that does not fit is built some ten times slower.
-SELECT set_config('maintenance_work_mem', %(memory)s, false),
-       set_config('max_parallel_maintenance_workers', %(workers)s, false),
-       set_config('client_connection_check_interval', '10s', false) -- a build whose worker died ends too
-
--- name: drop_index
-DROP INDEX CONCURRENTLY IF EXISTS {index}
-
--- name: create_index
--- Blocks neither reads nor the deletes that replaced documents cause.
-CREATE INDEX CONCURRENTLY {index} ON {segment} USING hnsw (embedding {operators})
-WITH (m = {m}, ef_construction = {ef_construction})
-
--- name: analyze_segment
-ANALYZE {segment}
 
 -- name: set_search
 -- For this transaction. A plan made for the filter and limit at hand, and no giving up before `limit` rows are found.
@@ -170,7 +187,9 @@ FROM {table} e
 JOIN chunks c ON c.id = e.chunk_id
 JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
 JOIN documents d ON d.id = v.document_id
-WHERE %(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb
+WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
+                                AND status IN ('fresh', 'sealed', 'indexed')))
+  AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
 ORDER BY e.embedding <=> %(vector)s::{type} LIMIT %(limit)s
 
 -- name: search_exactly
@@ -181,5 +200,7 @@ FROM {table} e
 JOIN chunks c ON c.id = e.chunk_id
 JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
 JOIN documents d ON d.id = v.document_id
-WHERE %(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb
+WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
+                                AND status IN ('fresh', 'sealed', 'indexed')))
+  AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
 ORDER BY (e.embedding <=> %(vector)s::{type}) + 0 LIMIT %(limit)s

@@ -23,14 +23,19 @@ CREATE UNIQUE INDEX generations_one_serving ON generations (collection_id) WHERE
 CREATE UNIQUE INDEX generations_one_building ON generations (collection_id)
     WHERE status IN ('building', 'catching_up');
 
--- building: a merged segment that is being made, which no search sees yet. rows: when it was sealed or built.
+-- building: a merged segment that is being made, which no search sees yet; `replaces`: the ones it is made of.
+-- rows: when it was sealed or built.
 ALTER TABLE segments
     ADD COLUMN rows integer,
     ADD COLUMN retired_at timestamptz,
+    ADD COLUMN replaces integer[],
     DROP CONSTRAINT segments_status_check,
     ADD CONSTRAINT segments_status_check
         CHECK (status IN ('fresh', 'sealed', 'indexed', 'building', 'retired')),
-    ADD CHECK ((status = 'retired') = (retired_at IS NOT NULL));
+    ADD CHECK ((status = 'retired') = (retired_at IS NOT NULL)),
+    ADD CHECK (status <> 'building' OR replaces IS NOT NULL);
+-- Asked before every claim of texts: who has too many rows without an index.
+CREATE INDEX segments_sealed ON segments (generation_id) INCLUDE (rows) WHERE status = 'sealed';
 
 -- When a version went live, in the same write; it was a second one, to its document, for each of them.
 ALTER TABLE document_versions ADD COLUMN live_at timestamptz;
