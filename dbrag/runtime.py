@@ -12,6 +12,7 @@ from dbrag.jobs.broker import Broker
 from dbrag.jobs.model import Queue
 from dbrag.jobs.outbox import Publisher
 from dbrag.settings import Settings
+from dbrag.vectors.answers import AnswerCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Runtime:
     settings: Settings
     pool: Pool
     cache: VectorCache | None
+    answers: AnswerCache | None
     provider: Provider
     broker: Broker
     publisher: Publisher
@@ -39,6 +41,8 @@ class Runtime:
         self.provider.close()
         if self.cache:
             self.cache.close()
+        if self.answers:
+            self.answers.close()
         self.pool.close()
 
 
@@ -50,6 +54,7 @@ def open_runtime(settings: Settings, connections: int = 4) -> Runtime:
         settings=settings,
         pool=pool,
         cache=VectorCache(cache_url, settings.cache_ttl_s) if cache_url else None,
+        answers=AnswerCache(cache_url, settings.answer_cache_ttl_s) if cache_url else None,
         provider=Provider(settings),
         broker=broker,
         publisher=Publisher(pool, broker, settings),
