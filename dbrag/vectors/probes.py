@@ -4,6 +4,7 @@ from time import monotonic
 from typing import NamedTuple
 
 import structlog
+from psycopg.errors import UndefinedTable
 from psycopg.rows import class_row
 
 from dbrag.database.pool import Connection, connect
@@ -42,7 +43,11 @@ def probe_due(settings: Settings) -> int:
         if conn.execute(SQL.lock_probing, {"key": PROBE_LOCK}).fetchone() != (True,):
             return 0
         while monotonic() < deadline and (generation := _next(conn)) is not None:
-            _probe(conn, generation, settings)
+            try:
+                _probe(conn, generation, settings)
+            except UndefinedTable:
+                log.info("a generation was dropped while it was probed", generation_id=generation.id)
+                break
             done += 1
     return done
 

@@ -60,7 +60,7 @@ def add_vectors(
         segments.write(conn, generation, chunk_ids, vectors)
 
 
-def index_fresh_segment(conn: Connection, collection: Collection) -> int:
+def index_fresh_segment(conn: Connection, collection: Collection, m: int = 16, ef_construction: int = 64) -> int:
     """Seals the fresh segment and builds its graph; returns the segment's id."""
     generation = generations.of_collection(conn, collection.id)
     with conn.transaction():
@@ -73,8 +73,15 @@ def index_fresh_segment(conn: Connection, collection: Collection) -> int:
         names = {
             "segment": Identifier(segment_table_name(generation.id, row[0])),
             "operators": Identifier(f"{generation.storage}_cosine_ops"),
+            "m": m,
+            "ef_construction": ef_construction,
         }
-        conn.execute(SQL("CREATE INDEX ON {segment} USING hnsw (embedding {operators})").format(**names))
+        conn.execute(
+            SQL(
+                "CREATE INDEX ON {segment} USING hnsw (embedding {operators}) "
+                "WITH (m = {m}, ef_construction = {ef_construction})"
+            ).format(**names)
+        )
         conn.execute(SQL("ANALYZE {segment}").format(**names))
     return row[0]
 

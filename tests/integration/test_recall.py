@@ -18,14 +18,14 @@ from dbrag.vectors.model import Generation, Recall
 DIMENSIONS = 32
 
 
-def filled(conn: Connection, collection: Collection, segments: int = 2, rows: int = 1000) -> Generation:
+def filled(conn: Connection, collection: Collection, segments: int = 2, rows: int = 1000, **graph: int) -> Generation:
     """A generation of hard vectors, without clusters, in indexed segments and one fresh one of a tenth."""
     vectors = np.random.default_rng(5).standard_normal((segments * rows + rows // 10, DIMENSIONS)).astype(np.float32)
     chunk_ids = add_documents(conn, collection, [{}] * len(vectors))
     for start in range(0, len(vectors), rows):
         add_vectors(conn, collection, chunk_ids[start : start + rows], vectors[start : start + rows])
         if start < segments * rows:
-            index_fresh_segment(conn, collection)
+            index_fresh_segment(conn, collection, **graph)
     return generations.of_collection(conn, collection.id)
 
 
@@ -46,7 +46,7 @@ def test_a_good_graph_meets_the_floor(conn: Connection, collection: Collection) 
 
 
 def test_a_walk_that_is_too_short_is_told_how_far_it_should_go(conn: Connection, collection: Collection) -> None:
-    generation = filled(conn, collection)
+    generation = filled(conn, collection, m=6, ef_construction=12)
     found = recall.measure(conn, generation, samples=30, ef_search=12, floor=0.97)
     assert found.recall_at_10 < 0.97
     assert found.ef_search_needed in recall.LADDER
