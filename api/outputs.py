@@ -157,14 +157,29 @@ class SegmentOutput(BaseModel):
     indexed_at: datetime | None
 
 
+class RecallOutput(BaseModel):
+    """Searches for stored vectors through the index, compared with exact ones."""
+
+    at: datetime
+    samples: int
+    recall_at_10: float
+    floor: float
+    ef_search: int
+    ef_search_needed: int | None = Field(
+        description="What would meet the floor; null where it is met, or nothing would."
+    )
+    p50_ms: float
+    p95_ms: float
+    exact_p50_ms: float
+    warning: str | None
+
+
 class IndexOutput(BaseModel):
     settings: IndexSettingsOutput
     rows: int
     bytes: int
     segments: list[SegmentOutput]
-    recall: dict[str, Any] | None = Field(
-        description="The last recall probe; null, since probes come with a later release."
-    )
+    recall: RecallOutput | None = Field(description="The last recall probe; null before the first.")
 
 
 class QueueOutput(BaseModel):

@@ -7,7 +7,7 @@ from dbrag.documents.model import Collection, Document
 from dbrag.jobs.model import Item, Job, QueueReport
 from dbrag.jobs.progress import progress
 from dbrag.vectors.estimate import Estimate
-from dbrag.vectors.model import Hit, IndexReport
+from dbrag.vectors.model import Hit, IndexReport, Probe
 
 
 def collection(found: Collection) -> outputs.CollectionOutput:
@@ -60,13 +60,13 @@ def hit(found: Hit) -> outputs.HitOutput:
     return outputs.HitOutput.model_validate(found, from_attributes=True)
 
 
-def index(found: IndexReport) -> outputs.IndexOutput:
+def index(found: IndexReport, probe: Probe | None) -> outputs.IndexOutput:
     return outputs.IndexOutput(
         settings=outputs.IndexSettingsOutput.model_validate(found.generation, from_attributes=True),
         rows=sum(segment.rows for segment in found.segments),
         bytes=sum(segment.bytes for segment in found.segments),
         segments=[outputs.SegmentOutput.model_validate(segment, from_attributes=True) for segment in found.segments],
-        recall=None,
+        recall=outputs.RecallOutput.model_validate(probe, from_attributes=True) if probe else None,
     )
 
 

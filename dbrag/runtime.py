@@ -13,6 +13,7 @@ from dbrag.jobs.broker import Broker
 from dbrag.jobs.model import Queue
 from dbrag.jobs.outbox import Publisher
 from dbrag.settings import Settings
+from dbrag.vectors.answers import AnswerCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Runtime:
     pool: Pool
     cache: VectorCache | None
     governor: Governor
+    answers: AnswerCache | None
     provider: Provider
     broker: Broker
     publisher: Publisher
@@ -42,6 +44,8 @@ class Runtime:
         self.governor.close()
         if self.cache:
             self.cache.close()
+        if self.answers:
+            self.answers.close()
         self.pool.close()
 
 
@@ -53,6 +57,7 @@ def open_runtime(settings: Settings, connections: int = 4) -> Runtime:
         settings=settings,
         pool=pool,
         cache=VectorCache(cache_url, settings.cache_ttl_s) if cache_url else None,
+        answers=AnswerCache(cache_url, settings.answer_cache_ttl_s) if cache_url else None,
         governor=governor,
         provider=Provider(settings, governor),
         broker=broker,

@@ -1,9 +1,12 @@
 """Beat's duties."""
 
 from dbrag.documents import purge
-from dbrag.vectors import clearing, index, removal
+from dbrag.vectors import clearing, index, probes, removal
 from tasks.define import task
 from workers.process import runtime
+
+# Exact scans of a generation of 10 million rows that PostgreSQL has not in memory.
+PROBE_LIMIT_S = 600.0
 
 
 @task("index_upkeep")
@@ -25,3 +28,9 @@ def purge_deleted() -> dict[str, object]:
     """Removes what is left of deleted collections, and of generations that were replaced or given up."""
     generations = clearing.clear_generations(runtime().pool, runtime().settings)
     return {"documents": purge.purge_deleted(runtime().pool), "generations": generations}
+
+
+@task("recall_probe", soft_time_limit_s=PROBE_LIMIT_S, time_limit_s=PROBE_LIMIT_S + 10)
+def recall_probe() -> dict[str, object]:
+    """Measures the recall of indexes that nobody has looked at for an hour."""
+    return {"probed": probes.probe_due(runtime().settings)}

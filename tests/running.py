@@ -163,7 +163,9 @@ NOTHING = (
 def _check_vectors(conn: psycopg.Connection[Any], generation_id: int, dimensions: int) -> None:
     # What merges replaced may still be there.
     searched = "SELECT id FROM segments WHERE status IN ('fresh', 'sealed', 'indexed')"
-    table = sql.SQL(f"(SELECT * FROM {{}} WHERE segment_id IN ({searched}))").format(sql.Identifier(f"generation_{generation_id}"))
+    table = sql.SQL(f"(SELECT * FROM {{}} WHERE segment_id IN ({searched}))").format(
+        sql.Identifier(f"generation_{generation_id}")
+    )
     missing = sql.SQL(
         "SELECT c.id FROM chunks c JOIN document_versions v ON v.id = c.version_id AND v.status = 'live' "
         "JOIN generations g ON g.collection_id = c.collection_id "

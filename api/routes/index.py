@@ -10,7 +10,7 @@ from api.openapi import blueprint
 from api.outputs import IndexOutput, JobOutput
 from api.process import runtime
 from dbrag.accounts.model import Scope
-from dbrag.vectors import index, replacement
+from dbrag.vectors import index, probes, replacement
 
 bp = blueprint("index", "The segments in which a collection's vectors lie.")
 
@@ -18,9 +18,10 @@ bp = blueprint("index", "The segments in which a collection's vectors lie.")
 @bp.get("/collections/<name>/index", responses={200: IndexOutput})
 @needs(Scope.READ)
 def get_index(path: CollectionPath) -> Response:
-    """Settings, segments and sizes."""
+    """Settings, segments, sizes and the last recall probe."""
     with runtime().pool.connection() as conn:
-        return answer(render.index(index.describe(conn, lookup.collection(conn, path.name))))
+        found = index.describe(conn, lookup.collection(conn, path.name))
+        return answer(render.index(found, probes.last(conn, found.generation.id)))
 
 
 @bp.post("/collections/<string:name>/index:rebuild", responses={202: JobOutput})

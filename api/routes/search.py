@@ -1,8 +1,10 @@
 """Search: the chunks nearest to a question, or to a vector."""
 
+import time
+
 from flask import Response
 
-from api import lookup, render
+from api import lookup, metrics, render
 from api.answers import answer
 from api.auth import needs
 from api.inputs import CollectionPath, SearchInput
@@ -12,7 +14,8 @@ from api.process import runtime
 from dbrag.accounts.model import Scope
 from dbrag.documents.model import Collection
 from dbrag.errors import Fault, Invalid, NotAvailable
-from dbrag.vectors.search import search
+from dbrag.vectors.model import Answer, Question
+from dbrag.vectors.search import GenerationGone, search
 
 bp = blueprint("search", "What is found.")
 
@@ -23,13 +26,22 @@ def post_search(path: CollectionPath, body: SearchInput) -> Response:
     """The chunks nearest to `query` or `vector`, best first."""
     if body.mode != "vector":
         raise NotAvailable(f"the mode `{body.mode}` is not in this release: use `vector`")
+    question = Question(body.query, body.vector, body.limit, body.filter)
+    try:
+        found = _search(path.name, question)
+    except GenerationGone:
+        found = _search(path.name, question)
+    return answer(Listing[HitOutput](data=[render.hit(hit) for hit in found.hits]))
+
+
+def _search(name: str, question: Question) -> Answer:
+    began = time.perf_counter()
     with runtime().pool.connection() as conn:
-        collection = lookup.collection(conn, path.name)
-    _check_dimensions(body.vector, collection)
-    hits = search(
-        runtime(), collection, query=body.query, vector=body.vector, limit=body.limit, metadata_filter=body.filter
-    )
-    return answer(Listing[HitOutput](data=[render.hit(hit) for hit in hits]))
+        collection = lookup.collection(conn, name)
+    _check_dimensions(question.vector, collection)
+    found = search(runtime(), collection, question)
+    metrics.count_search(found.by, time.perf_counter() - began)
+    return found
 
 
 def _check_dimensions(vector: list[float] | None, collection: Collection) -> None:

@@ -14,7 +14,7 @@ from dbrag.jobs import holds
 from dbrag.jobs.retry import delay_s
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from dbrag.vectors import generations
+from dbrag.vectors import generations, index
 
 SQL = beside(__file__)
 # Any constant will do, as long as only claims take it.
@@ -44,12 +44,14 @@ def claim(conn: Connection, settings: Settings) -> Batch | None:
     A short transaction: the lease, not a lock, protects the claim from here on.
     """
     conn.execute(SQL.lock_claims, {"key": CLAIM_LOCK})
-    wanted = conn.execute(SQL.next_model).fetchone()
+    overdue = list(index.overdue(conn, settings))
+    wanted = conn.execute(SQL.next_model, {"overdue": overdue}).fetchone()
     if wanted is None:
         return None
     model, dimensions = wanted
     candidates = conn.execute(
-        SQL.candidates, {"model": model, "dimensions": dimensions, "limit": settings.request_inputs}
+        SQL.candidates,
+        {"model": model, "dimensions": dimensions, "overdue": overdue, "limit": settings.request_inputs},
     ).fetchall()
     if not candidates:  # whoever asks for the same texts right now takes these next
         return None

@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 
+from dbrag.cache import PAUSE_S
 from dbrag.embedding.budget import Bucket, Budget, Kind, Limit, Limits, Verb
-from dbrag.embedding.cache import PAUSE_S
 from dbrag.embedding.limits import said
 from dbrag.embedding.shared import ALONE, SharedBudgets
 from dbrag.settings import Settings

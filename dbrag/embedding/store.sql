@@ -1,7 +1,8 @@
 -- name: next_model
--- What the most urgent text that can be claimed is to be embedded with.
+-- What the most urgent text that can be claimed is to be embedded with. Generations with too many rows that have no
+-- index (`overdue`) take none now.
 SELECT model, dimensions FROM pending
-WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
+WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now()) AND generation_id <> ALL(%(overdue)s)
 ORDER BY queue_rank, chunk_id LIMIT 1
 
 -- name: what_waits
@@ -20,7 +21,7 @@ SELECT pg_advisory_xact_lock(%(key)s)
 -- another document, waits for that answer: it would be paid twice. What is being cancelled is skipped.
 SELECT chunk_id, generation_id, tokens, deferrals FROM pending p
 WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
-  AND model = %(model)s AND dimensions = %(dimensions)s
+  AND model = %(model)s AND dimensions = %(dimensions)s AND generation_id <> ALL(%(overdue)s)
   AND NOT EXISTS (SELECT FROM pending o WHERE o.hash = p.hash AND o.claim_id IS NOT NULL AND o.model = p.model
                   AND o.dimensions = p.dimensions)
 ORDER BY queue_rank, chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED

@@ -10,7 +10,7 @@ from time import monotonic
 
 import structlog
 
-from dbrag.database.pool import Connection
+from dbrag.database.pool import Connection, connect
 from dbrag.database.queries import beside
 from dbrag.documents import collections
 from dbrag.errors import NotFound, Permanent
@@ -19,8 +19,10 @@ from dbrag.jobs.model import Claim, Queue
 from dbrag.jobs.settle import finish
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from dbrag.vectors import generations, segments
-from dbrag.vectors.model import Generation, GenerationStatus
+from dbrag.vectors import generations, recall, segments
+from dbrag.vectors.build import tend
+from dbrag.vectors.model import Generation, GenerationStatus, Recall
+from dbrag.vectors.search import EF_SEARCH
 from dbrag.vectors.tables import generation_table
 
 SQL = beside(__file__, "replacement.sql")
@@ -49,11 +51,28 @@ class Pass:
     ended: bool = False
 
 
-def fill(runtime: Runtime, claim: Claim, generation: Generation) -> bool:
-    """Takes a claimed job one slice further; True where the generation is complete and can be indexed.
+def fill(runtime: Runtime, claim: Claim, generation: Generation) -> None:
+    """Takes a claimed job one slice further: it is put off until texts have their vectors, or the generation serves.
 
-    Where it is not, the job was put off. Raises: Permanent where the generation's model refuses a text.
+    The caller keeps the claim alive. Raises: Permanent where a text is refused, or the index does not find enough.
     """
+    reason = _advance(runtime, claim, generation)
+    if reason is None:
+        with runtime.pool.connection() as conn:
+            segments.seal(conn, generation.id)
+    done = tend(runtime, claim, generation)
+    if reason is None:
+        found = _measure(runtime, generation)
+        with runtime.pool.connection() as conn:
+            claims.note(conn, claim, asdict(done) | {"recall_at_10": found.recall_at_10})
+            _serve(conn, claim, generation, runtime.settings)
+    else:
+        with runtime.pool.connection() as conn:
+            claims.put_off(conn, claim, "embedding", reason, LOOK_AGAIN_S)
+
+
+def _advance(runtime: Runtime, claim: Claim, generation: Generation) -> str | None:
+    """Fills until nothing is missing (None), or there is nothing to do for now, with the reason."""
     deadline = monotonic() + SLICE * runtime.settings.lease_s
     pass_ = Pass(**claim.params.get("pass", {}))
     with runtime.pool.connection() as conn:
@@ -66,14 +85,28 @@ def fill(runtime: Runtime, claim: Claim, generation: Generation) -> bool:
                 claims.renew(conn, claim, runtime.settings)
                 next_pass = _step(conn, claim, generation.id, pass_, runtime.settings)
             if next_pass is None:
-                return True
+                return None
             pass_ = next_pass
-        reason, delay_s = "its turn comes again", 0.0
     except Waiting as waiting:
-        reason, delay_s = str(waiting), LOOK_AGAIN_S
-    with runtime.pool.connection() as conn:
-        claims.put_off(conn, claim, "embedding", reason, delay_s)
-    return False
+        return str(waiting)
+    return "its turn comes again"
+
+
+def _measure(runtime: Runtime, generation: Generation) -> Recall:
+    """Raises: Permanent where the new index finds too little to serve."""
+    settings = runtime.settings
+    with connect(settings, autocommit=True) as conn:
+        found = recall.measure(
+            conn, generation, samples=settings.recall_samples, ef_search=EF_SEARCH, floor=settings.recall_floor
+        )
+        recall.record(conn, generation, found)
+    if found.recall_at_10 < settings.recall_floor:
+        raise Permanent(
+            f"the new index finds {found.recall_at_10:.0%} of the ten nearest, less than DBRAG_RECALL_FLOOR "
+            f"({settings.recall_floor:.0%}): PUT the collection with a larger ef_construction or m, or lower the floor",
+            code="recall_too_low",
+        )
+    return found
 
 
 def _begin(conn: Connection, claim: Claim, settings: Settings) -> None:
@@ -145,7 +178,7 @@ def _fill_slice(conn: Connection, claim: Claim, generation: Generation, pass_: P
     return after
 
 
-def serve(conn: Connection, claim: Claim, generation: Generation, settings: Settings) -> None:
+def _serve(conn: Connection, claim: Claim, generation: Generation, settings: Settings) -> None:
     """Lets the generation serve, in the caller's transaction, and ends the job; the one before is kept for a while.
 
     Raises: Permanent where the two do not have the same rows.

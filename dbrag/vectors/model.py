@@ -114,3 +114,65 @@ class Hit:
     end: int
     score: float
     metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is searched for: a text, or a vector (dimensions,) in its place, among documents whose metadata match."""
+
+    query: str | None
+    vector: list[float] | None
+    limit: int
+    metadata_filter: dict[str, Any] | None
+
+
+class AnsweredBy(StrEnum):
+    """index: one statement over all segments; exact: a second one, without graphs; cached: neither."""
+
+    INDEX = "index"
+    EXACT = "exact"
+    CACHED = "cached"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The hits of a search, best first, and how they were found."""
+
+    hits: list[Hit]
+    by: AnsweredBy
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Answers of a generation's graphs compared with exact ones; see dbrag/vectors/recall.py.
+
+    `ef_search_needed` would meet the floor; None where it is met, or where nothing that was tried would.
+    """
+
+    samples: int
+    ef_search: int
+    recall_at_10: float
+    floor: float
+    ef_search_needed: int | None
+    p50_ms: float
+    p95_ms: float
+    exact_p50_ms: float
+
+    @property
+    def warning(self) -> str | None:
+        """What to tell who runs the collection; None where the floor is met."""
+        if self.recall_at_10 >= self.floor:
+            return None
+        advice = (
+            f"an ef_search of {self.ef_search_needed} would meet it"
+            if self.ef_search_needed
+            else "no ef_search would meet it: build the index with a larger m and ef_construction"
+        )
+        return f"recall@10 is {self.recall_at_10:.2f}, below the floor of {self.floor:g}; {advice}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe(Recall):
+    """A measurement that was kept."""
+
+    at: datetime

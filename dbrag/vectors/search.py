@@ -1,10 +1,10 @@
-"""Searching a collection: the query's vector, then one statement over all segments."""
+"""Searching a collection: kept answers first, then the query's vector and one statement over all segments."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pgvector import HalfVector, Vector
+from psycopg.errors import UndefinedTable
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -13,67 +13,91 @@ from dbrag.database.queries import beside
 from dbrag.documents.model import Collection, Storage
 from dbrag.embedding import spend
 from dbrag.embedding.texts import text_hash
+from dbrag.errors import Transient
 from dbrag.runtime import Runtime
-from dbrag.vectors import segments
-from dbrag.vectors.model import Hit
+from dbrag.vectors.model import Answer, AnsweredBy, Hit, Question
+from dbrag.vectors.parameter import as_parameter
 from dbrag.vectors.tables import column_type, generation_table
 
-SQL = beside(__file__)
-# Candidates that the graph walk keeps in mind, a segment; fewer than `limit` would silently cut the answer short.
-EF_SEARCH_AT_LEAST = 100
+SQL = beside(__file__, "search.sql")
+
+EF_SEARCH = 100
+"""Candidates that the graph walk keeps in mind, a segment; fewer than `limit` would silently cut the answer short."""
 
 
-def search(
-    runtime: Runtime,
-    collection: Collection,
-    *,
-    query: str | None,
-    vector: list[float] | None,
-    limit: int,
-    metadata_filter: dict[str, Any] | None,
-) -> list[Hit]:
-    """The chunks of live documents nearest to a text or a vector (dimensions,), best first.
+class GenerationGone(Transient):
+    """The generation was replaced since the collection was looked up, and its table dropped: look it up again."""
 
-    Raises: what the provider raises for a text that has no vector yet.
+    code = "generation_gone"
+
+
+def search(runtime: Runtime, collection: Collection, question: Question) -> Answer:
+    """The chunks of live documents nearest to a text or a vector, best first.
+
+    Raises: GenerationGone; what the provider raises for a text that has no vector yet.
     """
-    wanted = np.asarray(vector, np.float32) if vector is not None else _embed(runtime, collection, query or "")
+    kept = runtime.answers.get(collection, question) if runtime.answers else None
+    if kept is not None:
+        return Answer(kept, AnsweredBy.CACHED)
+    vector = _embed(runtime, collection, question.query or "") if question.vector is None else question.vector
     with runtime.pool.connection() as conn:
-        return nearest(conn, collection, wanted, limit, metadata_filter)
+        answer = nearest(conn, collection, np.asarray(vector), question.limit, question.metadata_filter)
+    if runtime.answers:
+        runtime.answers.put(collection, question, answer.hits)
+    return answer
 
 
 def nearest(
     conn: Connection, collection: Collection, vector: NDArray[Any], limit: int, metadata_filter: dict[str, Any] | None
-) -> list[Hit]:
-    """One query over all segments; where the graph comes back short, another one without it, which is exact."""
-    if not segments.has_table(conn, collection.generation_id):
-        return []
-    conn.execute(SQL.set_search, {"ef_search": str(max(limit, EF_SEARCH_AT_LEAST))})
-    as_text = HalfVector if collection.storage is Storage.HALFVEC else Vector
+) -> Answer:
+    """One query over all live segments; where it comes back short, another one without the graphs, which is exact.
+
+    `vector` (dimensions,). Raises: GenerationGone.
+    """
+    segment_ids = set_search(conn, collection.generation_id, max(limit, EF_SEARCH))
+    if not segment_ids:
+        return Answer([], AnsweredBy.INDEX)
     names = {
         "table": generation_table(collection.generation_id),
         "type": column_type(collection.storage, collection.dimensions),
     }
     parameters = {
-        "vector": as_text(vector).to_text(),
+        "vector": as_parameter(vector, collection.storage),
         "filter": Jsonb(metadata_filter) if metadata_filter else None,
         "limit": limit,
         "generation_id": collection.generation_id,
+        "segment_ids": segment_ids,
     }
-    with conn.cursor(row_factory=class_row(Hit)) as cursor:
-        hits = cursor.execute(SQL.search.format(**names), parameters).fetchall()
-        if len(hits) < limit:
-            hits = cursor.execute(SQL.search_exactly.format(**names), parameters).fetchall()
-    return hits
+    try:
+        with conn.cursor(row_factory=class_row(Hit)) as cursor:
+            hits = cursor.execute(SQL.search.format(**names), parameters).fetchall()
+            # A graph holds vectors of unit length, rounded anew, and orders them by these.
+            hits.sort(key=lambda hit: -hit.score)
+            if len(hits) == limit:
+                return Answer(hits, AnsweredBy.INDEX)
+            parameters["found"] = len(hits)
+            exact = cursor.execute(SQL.search_exactly.format(**names), parameters).fetchall()
+    except UndefinedTable as exc:
+        raise GenerationGone("the collection's index has just been replaced: search again") from exc
+    return Answer(exact, AnsweredBy.EXACT) if len(exact) > len(hits) else Answer(hits, AnsweredBy.INDEX)
+
+
+def set_search(conn: Connection, generation_id: int, ef_search: int) -> list[int]:
+    """Settings for the searches of this transaction; returns the live segments: none before the first is written."""
+    row = conn.execute(SQL.set_search, {"generation_id": generation_id, "ef_search": str(ef_search)}).fetchone()
+    return row[-1] if row else []
 
 
 def _embed(runtime: Runtime, collection: Collection, query: str) -> NDArray[Any]:
+    """The query's vector (dimensions,), from the cache where it has been asked for before."""
     hash_ = text_hash(query)
     model, dimensions = collection.model, collection.dimensions
-    known = runtime.cache.get(model, dimensions, [hash_]) if runtime.cache else {}
+    dtype = np.dtype("<f2" if collection.storage is Storage.HALFVEC else "<f4")
+    known = runtime.cache.get(model, dimensions, [hash_], dtype) if runtime.cache else {}
     if hash_ in known:
         return known[hash_]
     answer = runtime.provider.embed([query], model, dimensions)
+    if runtime.cache:  # first: a database that is away now must not make us pay again
+        runtime.cache.put(model, dimensions, {hash_: answer.vectors[0]}, dtype)
     spend.record_query(runtime, collection.tenant_id, model, answer.prompt_tokens)
-    if runtime.cache:
-        runtime.cache.put(model, dimensions, {hash_: answer.vectors[0]})
     return answer.vectors[0]

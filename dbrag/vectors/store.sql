@@ -169,38 +169,8 @@ UPDATE jobs SET params = params || '{"seal": true}' WHERE id = %(id)s AND status
 
 -- name: describe_segments
 -- Sizes in bytes; rows as of the last ANALYZE or VACUUM, or as of sealing.
-SELECT s.id, s.status, CASE s.status WHEN 'indexed' THEN greatest(c.reltuples, 0)::bigint ELSE coalesce(s.rows, 0) END AS rows, pg_total_relation_size(c.oid) AS bytes, s.created_at,
-       s.sealed_at, s.indexed_at
+SELECT s.id, s.status,
+       CASE s.status WHEN 'indexed' THEN greatest(c.reltuples, 0)::bigint ELSE coalesce(s.rows, 0) END AS rows,
+       pg_total_relation_size(c.oid) AS bytes, s.created_at, s.sealed_at, s.indexed_at
 FROM segments s JOIN pg_class c ON c.oid = to_regclass(format('generation_%%s_segment_%%s', s.generation_id, s.id))
 WHERE s.generation_id = %(generation_id)s ORDER BY s.id
-
--- name: set_search
--- For this transaction. A plan made for the filter and limit at hand, and no giving up before `limit` rows are found.
-SELECT set_config('hnsw.ef_search', %(ef_search)s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
-       set_config('plan_cache_mode', 'force_custom_plan', true)
-
--- name: search
--- Best first: a MergeAppend of the segments' HNSW scans and a top-N of those without one.
-SELECT d.external_id, c.id AS chunk_id, c.text, c.start_offset AS start, c.end_offset AS "end",
-       1 - (e.embedding <=> %(vector)s::{type}) AS score, v.metadata
-FROM {table} e
-JOIN chunks c ON c.id = e.chunk_id
-JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
-JOIN documents d ON d.id = v.document_id
-WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
-                                AND status IN ('fresh', 'sealed', 'indexed')))
-  AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
-ORDER BY e.embedding <=> %(vector)s::{type} LIMIT %(limit)s
-
--- name: search_exactly
--- The same without an index: for filters that leave so little that a graph walk gives up before it has found it.
-SELECT d.external_id, c.id AS chunk_id, c.text, c.start_offset AS start, c.end_offset AS "end",
-       1 - (e.embedding <=> %(vector)s::{type}) AS score, v.metadata
-FROM {table} e
-JOIN chunks c ON c.id = e.chunk_id
-JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
-JOIN documents d ON d.id = v.document_id
-WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
-                                AND status IN ('fresh', 'sealed', 'indexed')))
-  AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
-ORDER BY (e.embedding <=> %(vector)s::{type}) + 0 LIMIT %(limit)s

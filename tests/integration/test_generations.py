@@ -71,7 +71,7 @@ def waiting_texts(conn: Connection, collection: Collection) -> int:
 def found(conn: Connection, collection: Collection, text: str) -> str | None:
     """The document that a search by this text's own vector finds with a score of 1."""
     with conn.transaction():
-        hits = nearest(conn, collection, vector_of(text, collection.dimensions), 1, None)
+        hits = nearest(conn, collection, vector_of(text, collection.dimensions), 1, None).hits
     return hits[0].external_id if hits and hits[0].score > 0.99 else None
 
 

@@ -1,0 +1,47 @@
+"""Redis as a place that may lose everything at any time: one that cannot be reached is an empty one."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import TypeVar
+
+import structlog
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT_S = 1.0
+
+PAUSE_S = 5.0
+"""After a failure the cache is left alone for so long: an outage costs a second now and then, not one each time."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class Cache:
+    """A connection to such a Redis; make it after fork. Safe to share between threads."""
+
+    def __init__(self, url: str, pause_s: float = PAUSE_S) -> None:
+        self._pause_s = pause_s
+        self._quiet_until = 0.0
+        self._redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] **kwargs has no types
+            url,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),  # the default stretches a timeout of 2 s to 26 s
+        )
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._redis.close()
+
+    def ask(self, command: Callable[[Redis], T], otherwise: T) -> T:
+        """What the command returns, or `otherwise` where Redis cannot be asked."""
+        if monotonic() < self._quiet_until:
+            return otherwise
+        try:
+            return command(self._redis)
+        except RedisError as exc:
+            self._quiet_until = monotonic() + self._pause_s
+            log.warning("cache unreachable", error=str(exc), pause_s=self._pause_s)
+            return otherwise

@@ -1,0 +1,45 @@
+"""The cache of search answers in Redis: a write to the collection makes them unreachable, and then they expire."""
+
+import zlib
+from hashlib import sha256
+from typing import cast
+
+import orjson
+
+from dbrag.cache import PAUSE_S, Cache
+from dbrag.documents.model import Collection
+from dbrag.vectors.model import Hit, Question
+
+
+def key(collection: Collection, question: Question) -> bytes:
+    """The Redis key of one answer; it holds nothing of the question.
+
+    Whatever changes what a search finds counts up the collection's version, or changes its generation. As the version
+    is read before the search is made, an answer is at least as new as the version in its key.
+    """
+    asked = (collection.tenant_id, collection.id, collection.generation_id, collection.version, question)
+    return b"a1:" + sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+class AnswerCache:
+    """Answers by collection and question; an unreachable cache is an empty one. Make it after fork."""
+
+    def __init__(self, url: str, ttl_s: int, pause_s: float = PAUSE_S) -> None:
+        self._ttl_s = ttl_s
+        self._cache = Cache(url, pause_s)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._cache.close()
+
+    def get(self, collection: Collection, question: Question) -> list[Hit] | None:
+        """The answer, if one is kept that is as new as `collection`."""
+        name = key(collection, question)
+        value = self._cache.ask(lambda redis: cast("bytes | None", redis.get(name)), None)
+        return None if value is None else [Hit(**hit) for hit in orjson.loads(zlib.decompress(value))]
+
+    def put(self, collection: Collection, question: Question, hits: list[Hit]) -> None:
+        """Keep an answer that was found after `collection` had been read."""
+        # Texts shrink to half; the fastest level is as good as the others here.
+        name, value = key(collection, question), zlib.compress(orjson.dumps(hits), 1)
+        self._cache.ask(lambda redis: redis.set(name, value, ex=self._ttl_s), None)

@@ -1,0 +1,37 @@
+-- name: set_search
+-- For this transaction: a plan made for the filter and limit at hand, and no giving up before `limit` rows are found.
+-- Last the segments that searches see.
+SELECT set_config('hnsw.ef_search', %(ef_search)s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
+       set_config('plan_cache_mode', 'force_custom_plan', true),
+       ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status IN ('fresh', 'sealed', 'indexed'))
+
+-- name: search
+-- Best first: a MergeAppend of the segments' HNSW scans and a top-N of those without one. For a filter that keeps
+-- little the planner starts from the versions that match, as far as its statistics tell.
+-- The segments are given, since only constants prune partitions; no rows where they are not the live ones any more.
+SELECT d.external_id, c.id AS chunk_id, c.text, c.start_offset AS start, c.end_offset AS "end",
+       1 - (e.embedding <=> %(vector)s::{type}) AS score, v.metadata
+FROM {table} e
+JOIN chunks c ON c.id = e.chunk_id
+JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
+JOIN documents d ON d.id = v.document_id
+WHERE e.segment_id = ANY (%(segment_ids)s) AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
+  AND NOT EXISTS (SELECT FROM segments WHERE generation_id = %(generation_id)s
+                  AND (status IN ('fresh', 'sealed', 'indexed')) <> (id = ANY (%(segment_ids)s)))
+ORDER BY e.embedding <=> %(vector)s::{type} LIMIT %(limit)s
+
+-- name: search_exactly
+-- The same without a graph, which may give up before it has found what there is, and of the segments that are live
+-- now. No rows where none of these has a graph, or where there are no more rows than the `found` ones.
+SELECT d.external_id, c.id AS chunk_id, c.text, c.start_offset AS start, c.end_offset AS "end",
+       1 - (e.embedding <=> %(vector)s::{type}) AS score, v.metadata
+FROM {table} e
+JOIN chunks c ON c.id = e.chunk_id
+JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
+JOIN documents d ON d.id = v.document_id
+WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
+                                AND status IN ('fresh', 'sealed', 'indexed')))
+  AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
+  AND EXISTS (SELECT FROM segments WHERE generation_id = %(generation_id)s AND status <> 'fresh')
+  AND EXISTS (SELECT FROM {table} OFFSET %(found)s)
+ORDER BY (e.embedding <=> %(vector)s::{type}) + 0 LIMIT %(limit)s
