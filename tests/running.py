@@ -163,7 +163,7 @@ NOTHING = (
 def _check_vectors(conn: psycopg.Connection[Any], generation_id: int, dimensions: int) -> None:
     # What merges replaced may still be there.
     table = sql.SQL(
-        "(SELECT * FROM {} WHERE segment_id IN (SELECT id FROM segments WHERE status IN ('fresh', 'sealed', 'indexed')))"
+        "(SELECT * FROM {} WHERE segment_id IN (SELECT id FROM segments WHERE status NOT IN ('building', 'retired')))"
     ).format(sql.Identifier(f"generation_{generation_id}"))
     missing = sql.SQL(
         "SELECT c.id FROM chunks c JOIN document_versions v ON v.id = c.version_id AND v.status = 'live' "

@@ -1,10 +1,13 @@
 """Searching a collection: the query's vector, then one statement over all segments."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector, Vector
+from psycopg import IsolationLevel
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -37,15 +40,33 @@ def search(
     Raises: what the provider raises for a text that has no vector yet.
     """
     wanted = np.asarray(vector, np.float32) if vector is not None else _embed(runtime, collection, query or "")
-    with runtime.pool.connection() as conn:
+    with runtime.pool.connection() as conn, one_snapshot(conn):
         return nearest(conn, collection, wanted, limit, metadata_filter)
+
+
+@contextmanager
+def one_snapshot(conn: Connection) -> Generator[None]:
+    """A transaction whose statements see the same segments and rows; `conn` must not be in one.
+
+    Otherwise a document that is replaced between them, its new chunks in a segment made meanwhile, would be missed.
+    """
+    conn.isolation_level = IsolationLevel.REPEATABLE_READ
+    try:
+        with conn.transaction():
+            yield
+    finally:
+        conn.isolation_level = None
 
 
 def nearest(
     conn: Connection, collection: Collection, vector: NDArray[Any], limit: int, metadata_filter: dict[str, Any] | None
 ) -> list[Hit]:
-    """One query over all segments; where the graph comes back short, another one without it, which is exact."""
-    if not segments.has_table(conn, collection.generation_id):
+    """One query over all segments; where the graph comes back short, another one without it, which is exact.
+
+    `conn` is in `one_snapshot`.
+    """
+    live = segments.live(conn, collection.generation_id)
+    if not live:
         return []
     conn.execute(SQL.set_search, {"ef_search": str(max(limit, EF_SEARCH_AT_LEAST))})
     as_text = HalfVector if collection.storage is Storage.HALFVEC else Vector
@@ -57,7 +78,7 @@ def nearest(
         "vector": as_text(vector).to_text(),
         "filter": Jsonb(metadata_filter) if metadata_filter else None,
         "limit": limit,
-        "generation_id": collection.generation_id,
+        "segments": live,
     }
     with conn.cursor(row_factory=class_row(Hit)) as cursor:
         hits = cursor.execute(SQL.search.format(**names), parameters).fetchall()

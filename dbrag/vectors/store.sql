@@ -37,6 +37,11 @@ SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status = 'fr
 -- name: insert_segment
 INSERT INTO segments (tenant_id, generation_id) VALUES (%(tenant_id)s, %(generation_id)s) RETURNING id
 
+-- name: live_segments
+-- Those that searches see; asked in the search's own transaction, which keeps them from being dropped. As a constant
+-- they let the planner leave the other partitions out; as a subquery each of those would be walked for nothing.
+SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status IN ('fresh', 'sealed', 'indexed') ORDER BY id
+
 -- name: has_segments
 -- False for a generation whose table has not been made, since nothing was written yet.
 SELECT EXISTS (SELECT FROM segments WHERE generation_id = %(generation_id)s)
@@ -174,8 +179,7 @@ FROM {table} e
 JOIN chunks c ON c.id = e.chunk_id
 JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
 JOIN documents d ON d.id = v.document_id
-WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
-                                AND status IN ('fresh', 'sealed', 'indexed')))
+WHERE e.segment_id = ANY(%(segments)s::integer[])
   AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
 ORDER BY e.embedding <=> %(vector)s::{type} LIMIT %(limit)s
 
@@ -187,7 +191,6 @@ FROM {table} e
 JOIN chunks c ON c.id = e.chunk_id
 JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
 JOIN documents d ON d.id = v.document_id
-WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
-                                AND status IN ('fresh', 'sealed', 'indexed')))
+WHERE e.segment_id = ANY(%(segments)s::integer[])
   AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
 ORDER BY (e.embedding <=> %(vector)s::{type}) + 0 LIMIT %(limit)s

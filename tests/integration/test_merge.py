@@ -53,7 +53,7 @@ def tables(conn: Connection, collection: Collection) -> set[str]:
 
 def found(conn: Connection, collection: Collection, limit: int = 1000) -> list[str]:
     query = random_vectors(1, collection.dimensions, seed=99)[0]
-    with conn.transaction():
+    with search.one_snapshot(conn):
         return [hit.external_id for hit in search.nearest(conn, collection, query, limit, None)]
 
 
