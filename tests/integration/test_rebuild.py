@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic, sleep
@@ -12,6 +12,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.sql import SQL, Literal
+from pydantic import SecretStr
 
 from dbrag.database.pool import Connection
 from dbrag.devstack.servers import Servers
@@ -22,9 +24,9 @@ from dbrag.jobs import claims, jobs
 from dbrag.jobs.model import Job, Status
 from dbrag.jobs.progress import progress
 from dbrag.jobs.relay import Relay
-from dbrag.runtime import Runtime
+from dbrag.runtime import Runtime, open_runtime
 from dbrag.settings import Settings
-from dbrag.vectors import build, index, search
+from dbrag.vectors import build, generations, hnsw, index, search
 from tests.integration.stored import fill_segments, random_vectors, statuses, store
 
 ROOT = Path(__file__).parents[2]
@@ -234,3 +236,59 @@ def test_a_rebuild_that_failed_is_not_asked_for_again_at_once_but_by_a_user(
     conn.execute("DELETE FROM jobs WHERE collection_id = %s AND finished_at IS NULL", [own_collection.id])
     conn.execute("UPDATE jobs SET finished_at = now() WHERE id = %s", [job_id])
     assert request(conn, own_collection) != job_id
+
+
+@pytest.fixture
+def tiny_disk(conn: Connection, settings: Settings) -> Iterator[Runtime]:
+    """What a worker opens, with room for no index: what it makes goes to a file system of 512 KiB."""
+    [(data,)] = conn.execute("SHOW data_directory").fetchall()
+    place = Path(data).parent / "tiny"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place], check=False).returncode:
+        place.rmdir()
+        pytest.skip("only root may mount a file system that is soon full")
+    try:
+        (place / "space").mkdir()
+        os.chown(place / "space", Path(data).stat().st_uid, Path(data).stat().st_gid)
+        conn.execute(SQL("CREATE TABLESPACE tiny LOCATION {}").format(Literal(str(place / "space"))))
+        url = f"{settings.database_url.get_secret_value()}?options=-c%20default_tablespace%3Dtiny"
+        runtime = open_runtime(settings.model_copy(update={"database_url": SecretStr(url)}))
+        yield runtime
+        runtime.close()
+        conn.execute("DROP TABLESPACE tiny")  # refused where something is left in it
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+        place.rmdir()
+
+
+@pytest.mark.parametrize("sealed", [[1500], [400, 400, 400, 400]])
+def test_a_full_disk_fails_the_job_clearly_and_the_old_index_serves(
+    conn: Connection,
+    tenant_id: UUID,
+    settings: Settings,
+    tiny_disk: Runtime,
+    runtime: Runtime,
+    sealed: list[int],
+) -> None:
+    wish = CollectionWish(dimensions=256, max_tokens=20, overlap_tokens=0)
+    collection = collections.put(conn, tenant_id, "large", wish, settings)[0]
+    fill_segments(conn, collection, sealed)
+    generation = generations.of_collection(conn, collection.id)
+    if len(sealed) > 1:  # then it is the merge that finds no room
+        with hnsw.session(settings) as builder:
+            for (id_,) in conn.execute("SELECT id FROM segments WHERE generation_id = %s", [generation.id]).fetchall():
+                hnsw.build_in_place(builder, generation, id_)
+    before = statuses(conn, collection)
+    job_id = request(conn, collection)
+    with pytest.raises(AttemptFailed):
+        build.rebuild_index(tiny_disk, job_id)
+    failed = job(conn, collection, job_id)
+    assert failed.error
+    assert (failed.status, failed.error["code"]) == (Status.FAILED, "disk_full")
+    assert "make room" in failed.error["detail"]
+    assert statuses(conn, collection) == before
+    assert count_found(conn, collection) == 10
+    nothing_is_left(conn, collection)
+    again = request(conn, collection)
+    build.rebuild_index(runtime, again)
+    assert statuses(conn, collection) == [("indexed", sum(sealed))]
