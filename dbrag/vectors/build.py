@@ -24,6 +24,7 @@ from dbrag.runtime import Runtime
 from dbrag.settings import Settings
 from dbrag.vectors import generations, hnsw, index, memory, merge, removal, segments, tiers
 from dbrag.vectors.model import Generation
+from dbrag.vectors.removal import OldTransaction
 
 SQL = beside(__file__)
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -45,11 +46,15 @@ class Tended:
 
 
 class Step(NamedTuple):
-    """An index to build: in place for a sealed segment, else for the one that these are to become."""
+    """An index to build: in place for a sealed segment, else for the one that these are to become.
+
+    `begun`: that one, where an earlier attempt has brought it so far that nothing but the swap is missing.
+    """
 
     segment_ids: list[int]
     rows: int
-    in_place: bool
+    in_place: bool = False
+    begun: int | None = None
 
 
 def rebuild_index(runtime: Runtime, job_id: UUID) -> dict[str, object]:
@@ -123,14 +128,18 @@ def _steps(
         claims.renew(conn, claim, settings)
 
     with _left_tidy(builder, generation, fence):
-        _take_up(builder, generation, tended, fence)
+        fence(builder)
+        _clear(builder, generation, tended)
         while steps := plan(builder, generation, settings):
             fence(builder)
             _warn(steps[0], generation, settings, tended)
             yield steps
             log.info("building an index", job_id=str(claim.id), segments=steps[0].segment_ids, rows=steps[0].rows)
-            _do(steps[0], builder, generation, tended, fence)
-            tended.dropped += removal.drop_retired(builder, generation.id)
+            try:
+                _do(steps[0], builder, generation, tended, fence)
+            except OldTransaction as exc:  # the next job completes the merge; this one has done what it could
+                tended.warnings.append(exc.detail)
+                break
         yield []
 
 
@@ -139,8 +148,10 @@ def plan(conn: Connection, generation: Generation, settings: Settings) -> list[S
     sealed = conn.execute(SQL.sealed_segments, {"generation_id": generation.id}).fetchall()
     steps = [Step([segment_id], rows, in_place=True) for segment_id, rows in sealed]
     sizes = {segment.id: segment for segment in index.indexed(conn, generation.id).get(generation.id, [])}
+    if begun := merge.unfinished(conn, generation.id):
+        return [*steps, *(Step(left.replaces, 0, begun=left.id) for left in begun)]
     if ids := tiers.next_merge(sizes.values(), index.rows_at_most(generation, settings), settings.dead_rows_share):
-        steps.append(Step(ids, sum(sizes[id_].live_rows for id_ in ids), in_place=False))
+        steps.append(Step(ids, sum(sizes[id_].live_rows for id_ in ids)))
     return steps
 
 
@@ -149,19 +160,19 @@ def _do(step: Step, builder: Connection, generation: Generation, tended: Tended,
         segments.wait_for_writers(builder, step.segment_ids)
         hnsw.build_in_place(builder, generation, step.segment_ids[0])
         tended.built += 1
+        return
+    if step.begun:
+        merge.swap(builder, generation, step.begun, step.segment_ids, fence)
     else:
         merge.merge(builder, generation, step.segment_ids, fence)
-        _count_merge(step.segment_ids, tended)
+    _count_merge(step.segment_ids, tended)
+    tended.dropped += removal.drop_retired(builder, generation.id)
 
 
-def _take_up(builder: Connection, generation: Generation, tended: Tended, fence: merge.Fence) -> None:
-    """Completes the merges that a killed worker has brought far enough, and removes what it left of others."""
-    fence(builder)
+def _clear(builder: Connection, generation: Generation, tended: Tended) -> None:
+    """Removes what a killed worker has left of a merge, unless it can be completed, and what was replaced."""
     for left in merge.unfinished(builder, generation.id):
-        if left.complete:
-            merge.swap(builder, generation, left.id, left.replaces, fence)
-            _count_merge(left.replaces, tended)
-        else:
+        if not left.complete:
             removal.drop(builder, generation.id, left.id)
     tended.dropped += removal.drop_retired(builder, generation.id)
 

@@ -110,6 +110,23 @@ def test_a_rebuild_seals_what_was_fresh_once(
     assert statuses(conn, own_collection) == [("indexed", 1), ("fresh", 1)]
 
 
+def test_another_job_can_have_a_generation_tended_under_its_own_claim(
+    conn: Connection, own_collection: Collection, runtime: Runtime, settings: Settings
+) -> None:
+    fill_segments(conn, own_collection, [20, 20, 20, 20, 20])
+    generation = generations.of_collection(conn, own_collection.id)
+    claim = claims.take(conn, request(conn, own_collection), settings)
+    assert claim
+    tended = build.tend(runtime, claim, generation)
+    assert (tended.built, tended.merged, tended.rewritten, tended.dropped) == (5, 1, 0, 4)
+    assert build.tend(runtime, claim, generation) == build.Tended()
+    fill_segments(conn, own_collection, [20], seed=1)
+    conn.execute("UPDATE jobs SET status = 'cancelling', claim_id = NULL, lease_until = NULL WHERE id = %s", [claim.id])
+    with pytest.raises(claims.ClaimLost):
+        build.tend(runtime, claim, generation)
+    assert statuses(conn, own_collection)[-1] == ("sealed", 20)
+
+
 def test_a_graph_that_does_not_fit_into_memory_is_warned_of(
     conn: Connection, own_collection: Collection, runtime: Runtime
 ) -> None:
