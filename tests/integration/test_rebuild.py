@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -27,11 +28,12 @@ from dbrag.jobs.relay import Relay
 from dbrag.runtime import Runtime, open_runtime
 from dbrag.settings import Settings
 from dbrag.vectors import build, generations, hnsw, index, search
+from dbrag.vectors.tend import Tended, tend
 from tests.integration.stored import fill_segments, random_vectors, statuses, store
 
 ROOT = Path(__file__).parents[2]
 # Long enough to be interrupted: some seconds of building.
-SLOW_ROWS = 3000
+SLOW_ROWS = 2000
 
 
 @pytest.fixture
@@ -117,13 +119,13 @@ def test_another_job_can_have_a_generation_tended_under_its_own_claim(
     generation = generations.of_collection(conn, own_collection.id)
     claim = claims.take(conn, request(conn, own_collection), settings)
     assert claim
-    tended = build.tend(runtime, claim, generation)
+    tended = tend(runtime, claim, generation)
     assert (tended.built, tended.merged, tended.rewritten, tended.dropped) == (5, 1, 0, 4)
-    assert build.tend(runtime, claim, generation) == build.Tended()
+    assert tend(runtime, claim, generation) == Tended()
     fill_segments(conn, own_collection, [20], seed=1)
     conn.execute("UPDATE jobs SET status = 'cancelling', claim_id = NULL, lease_until = NULL WHERE id = %s", [claim.id])
     with pytest.raises(claims.ClaimLost):
-        build.tend(runtime, claim, generation)
+        tend(runtime, claim, generation)
     assert statuses(conn, own_collection)[-1] == ("sealed", 20)
 
 
@@ -144,13 +146,14 @@ def test_a_graph_that_does_not_fit_into_memory_is_warned_of(
 def test_percent_moves_during_one_long_build(conn: Connection, slow_collection: Collection, runtime: Runtime) -> None:
     job_id = request(conn, slow_collection)
     seen: list[float] = []
+    often = replace(runtime, settings=runtime.settings.model_copy(update={"lease_s": 1}))
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(build.rebuild_index, runtime, job_id)
+        running = pool.submit(build.rebuild_index, often, job_id)
         while not running.done():
             now = job(conn, slow_collection, job_id)
             if now.status is Status.RUNNING and now.started_at:
                 seen.append(progress(now, now.started_at).percent)
-            sleep(0.2)
+            sleep(0.1)
     running.result()
     assert [percent for percent in seen if 0 < percent < 100]
     assert seen == sorted(seen)
