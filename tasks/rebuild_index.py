@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from dbrag.vectors import rebuild
+from dbrag.vectors import build
 from tasks.define import task
 from workers.process import runtime
 
@@ -13,4 +13,4 @@ LIMIT_S = 6 * 3600.0
 @task("rebuild_index", soft_time_limit_s=LIMIT_S, time_limit_s=LIMIT_S + 60)
 def rebuild_index(job_id: str) -> dict[str, object]:
     """Runs one attempt at the job of this id."""
-    return rebuild.rebuild_index(runtime(), UUID(job_id))
+    return build.rebuild_index(runtime(), UUID(job_id))

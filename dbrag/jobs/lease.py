@@ -1,7 +1,7 @@
 """Keeping a claim alive through work that outlasts a lease."""
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 import psycopg
@@ -39,8 +39,8 @@ def kept_alive(
                     claims.renew(conn, claim, settings)
                     report(conn)
             except ClaimLost:
-                stop()
-                return
+                with suppress(psycopg.Error):
+                    stop()  # again and again: it may come between two statements
             except psycopg.Error as exc:
                 log.warning("claim not renewed", job_id=str(claim.id), error=str(exc))
 

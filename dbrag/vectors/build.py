@@ -1,79 +1,76 @@
-"""The work of `rebuild_index`: every sealed segment gets its HNSW, small ones become large ones, what is over goes."""
+"""The work of `rebuild_index`: tends a generation, its fresh segment sealed first where asked, or fills a new one."""
 
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from dataclasses import asdict
+from functools import partial
+from uuid import UUID
 
-import psycopg
 import structlog
-from psycopg.errors import DiskFull
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
-from dbrag.errors import Permanent
+from dbrag.documents.attempt import attempt, report
+from dbrag.errors import NotFound
 from dbrag.jobs import claims
-from dbrag.jobs.claims import ClaimLost
+from dbrag.jobs.lease import kept_alive
 from dbrag.jobs.model import Claim
 from dbrag.jobs.settle import finish
 from dbrag.runtime import Runtime
-from dbrag.settings import Settings
-from dbrag.vectors import hnsw, index, memory, merge, removal, segments, tiers
+from dbrag.vectors import filling, generations, hnsw, segments
 from dbrag.vectors.model import Generation
+from dbrag.vectors.tend import Tended, steps
 
 SQL = beside(__file__)
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Tended:
-    """What was done: indexes built in place, merges, rewrites, segments dropped; `warnings` are sentences."""
+def rebuild_index(runtime: Runtime, job_id: UUID) -> dict[str, object]:
+    """Tends one generation, where a segment that needs nothing is left as it is; or fills a new one, by a slice.
 
-    built: int = 0
-    merged: int = 0
-    rewritten: int = 0
-    dropped: int = 0
-    warnings: list[str] = field(default_factory=list[str])
-
-    @property
-    def steps(self) -> int:
-        return self.built + self.merged + self.rewritten
-
-
-class Step(NamedTuple):
-    """An index to build: in place for a sealed segment, else for the one that these are to become."""
-
-    segment_ids: list[int]
-    rows: int
-    in_place: bool
-
-
-def tend(runtime: Runtime, claim: Claim, generation: Generation) -> Tended:
-    """Gives each sealed segment its index, merges and rewrites what the policy says, and drops what was replaced.
-
-    For a job that does more than that; its caller keeps the claim alive and counts its own steps. May be repeated at
-    any time, and takes up what an attempt that was killed has left.
-
-    Raises: ClaimLost, Transient; Permanent where PostgreSQL's disk is full.
+    Returns how the job stands. Raises: AttemptFailed.
     """
-    tended = Tended()
-    with hnsw.session(runtime.settings) as builder:
-        for _ in _steps(runtime.settings, claim, generation, builder, tended):
-            pass
-    return tended
+    with runtime.pool.connection() as conn:
+        claim = claims.take(conn, job_id, runtime.settings)
+    if claim is None or claim.generation_id is None:
+        log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
+        return {"claimed": False}
+    with attempt(runtime, claim):
+        with runtime.pool.connection() as conn:
+            generation = generations.by_id(conn, [claim.generation_id]).get(claim.generation_id)
+        if generation is None:
+            raise NotFound("the collection has been deleted")
+        (_fill if claim.params.get("fill") else _tend)(runtime, claim, generation)
+    return report(runtime, claim)
 
 
-def rebuild(runtime: Runtime, claim: Claim, generation: Generation, builder: Connection) -> None:
-    """The same for a job that does nothing else: it counts its steps, and ends. `builder`: see hnsw.session."""
+def _fill(runtime: Runtime, claim: Claim, generation: Generation) -> None:
+    with kept_alive(runtime.pool, claim, runtime.settings):
+        filling.fill(runtime, claim, generation)
+
+
+def _tend(runtime: Runtime, claim: Claim, generation: Generation) -> None:
+    with (
+        hnsw.session(runtime.settings) as builder,
+        kept_alive(
+            runtime.pool,
+            claim,
+            runtime.settings,
+            report=partial(hnsw.record_share, builder, claim),
+            stop=builder.cancel_safe,
+        ),
+    ):
+        _rebuild(runtime, claim, generation, builder)
+
+
+def _rebuild(runtime: Runtime, claim: Claim, generation: Generation, builder: Connection) -> None:
     with runtime.pool.connection() as conn:
         if conn.execute(SQL.take_seal, {"id": claim.id, "claim_id": claim.claim_id}).rowcount:
             segments.seal(conn, generation.id)
     tended, counted = Tended(), 0
     try:
-        for steps in _steps(runtime.settings, claim, generation, builder, tended):
+        for remaining in steps(runtime.settings, claim, generation, builder, tended):
             with runtime.pool.connection() as conn:
-                rows = steps[0].rows if steps else 0
-                claims.begin_step(conn, claim, done=tended.steps - counted, steps=len(steps), rows=rows)
+                rows = remaining[0].rows if remaining else 0
+                claims.begin_step(conn, claim, done=tended.steps - counted, steps=len(remaining), rows=rows)
             counted = tended.steps
     finally:
         with runtime.pool.connection() as conn:
@@ -81,90 +78,3 @@ def rebuild(runtime: Runtime, claim: Claim, generation: Generation, builder: Con
     with runtime.pool.connection() as conn:
         claims.renew(conn, claim, runtime.settings)
         finish(conn, [claim.id])
-
-
-def _steps(
-    settings: Settings, claim: Claim, generation: Generation, builder: Connection, tended: Tended
-) -> Generator[list[Step]]:
-    """Does step by step what is to be done, and yields what remains before each and at the end."""
-
-    def fence(conn: Connection) -> None:
-        claims.renew(conn, claim, settings)
-
-    with _left_tidy(builder, generation, fence):
-        _take_up(builder, generation, tended, fence)
-        while steps := plan(builder, generation, settings):
-            fence(builder)
-            _warn(steps[0], generation, settings, tended)
-            yield steps
-            log.info("building an index", job_id=str(claim.id), segments=steps[0].segment_ids, rows=steps[0].rows)
-            _do(steps[0], builder, generation, tended, fence)
-            tended.dropped += removal.drop_retired(builder, generation.id)
-        yield []
-
-
-def plan(conn: Connection, generation: Generation, settings: Settings) -> list[Step]:
-    """What is to be done, first things first: sealed segments make every search slower, merging can wait for them."""
-    sealed = conn.execute(SQL.sealed_segments, {"generation_id": generation.id}).fetchall()
-    steps = [Step([segment_id], rows, in_place=True) for segment_id, rows in sealed]
-    sizes = {segment.id: segment for segment in index.indexed(conn, generation.id).get(generation.id, [])}
-    if ids := tiers.next_merge(sizes.values(), index.rows_at_most(generation, settings), settings.dead_rows_share):
-        steps.append(Step(ids, sum(sizes[id_].live_rows for id_ in ids), in_place=False))
-    return steps
-
-
-def _do(step: Step, builder: Connection, generation: Generation, tended: Tended, fence: merge.Fence) -> None:
-    if step.in_place:
-        segments.wait_for_writers(builder, step.segment_ids)
-        hnsw.build_in_place(builder, generation, step.segment_ids[0])
-        tended.built += 1
-    else:
-        merge.merge(builder, generation, step.segment_ids, fence)
-        _count_merge(step.segment_ids, tended)
-
-
-def _take_up(builder: Connection, generation: Generation, tended: Tended, fence: merge.Fence) -> None:
-    """Completes the merges that a killed worker has brought far enough, and removes what it left of others."""
-    fence(builder)
-    for left in merge.unfinished(builder, generation.id):
-        if left.complete:
-            merge.swap(builder, generation, left.id, left.replaces, fence)
-            _count_merge(left.replaces, tended)
-        else:
-            removal.drop(builder, generation.id, left.id)
-    tended.dropped += removal.drop_retired(builder, generation.id)
-
-
-def _count_merge(replaced: list[int], tended: Tended) -> None:
-    if len(replaced) > 1:
-        tended.merged += 1
-    else:
-        tended.rewritten += 1
-
-
-def _warn(step: Step, generation: Generation, settings: Settings, tended: Tended) -> None:
-    sentence = memory.warning(step.rows, settings.maintenance_work_mem_mb, generation)
-    if sentence and sentence not in tended.warnings:
-        tended.warnings.append(sentence)
-
-
-@contextmanager
-def _left_tidy(builder: Connection, generation: Generation, fence: merge.Fence) -> Generator[None]:
-    """After a failure, removes what only takes up room; what cannot be removed now, the next attempt removes."""
-    try:
-        yield
-    except psycopg.Error as exc:
-        with suppress(psycopg.Error, ClaimLost):
-            fence(builder)
-            for left in merge.unfinished(builder, generation.id):
-                if not left.complete:
-                    removal.drop(builder, generation.id, left.id)
-            for step in builder.execute(SQL.sealed_segments, {"generation_id": generation.id}).fetchall():
-                hnsw.drop_invalid(builder, generation, step[0])
-        if isinstance(exc, DiskFull):
-            raise Permanent(
-                f"PostgreSQL's disk is full ({exc.diag.message_primary}): the index that stood serves on; make room, "
-                "then ask for index:rebuild, or wait until it is tried again",
-                code="disk_full",
-            ) from exc
-        raise

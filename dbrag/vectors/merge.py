@@ -32,7 +32,7 @@ class Unfinished(NamedTuple):
 def merge(conn: Connection, generation: Generation, replaces: Sequence[int], fence: Fence) -> None:
     """Makes one segment, with its index, of several; `conn` is a session of hnsw.py.
 
-    Raises: Transient where old transactions do not end; the merge is completed by the next attempt then.
+    Raises: OldTransaction; another attempt completes the merge then.
     """
     segment_id = begin(conn, generation, replaces)
     fill(conn, generation, segment_id, replaces)

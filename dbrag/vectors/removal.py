@@ -21,22 +21,27 @@ PATIENCE_S = 60.0
 PAUSE_S, PAUSE_AT_MOST_S = 0.01, 0.5
 
 
+class OldTransaction(Transient):
+    """A transaction that may still read what is to be exchanged does not end; `detail` names its process."""
+
+    code = "old_transaction"
+
+
 def wait_for_older(conn: Connection, patience_s: float = PATIENCE_S) -> None:
     """Waits until every transaction that runs now, in any session, has ended; `conn` is in autocommit.
 
     By transactions and not by snapshots: between planning and running a query, a transaction has none.
 
-    Raises: Transient, which names the process, where one does not end.
+    Raises: OldTransaction.
     """
     deadline, pause_s = monotonic() + patience_s, PAUSE_S
     older = _running(conn)
     while older:
         if monotonic() > deadline:
             pids = sorted({pid for pid, _ in older})
-            raise Transient(
+            raise OldTransaction(
                 f"the transactions of PostgreSQL's processes {pids} have not ended for {patience_s:.0f} s, and "
                 "segments cannot be exchanged before: look into pg_stat_activity, and use pg_terminate_backend",
-                code="old_transaction",
             )
         sleep(pause_s)
         pause_s = min(2 * pause_s, PAUSE_AT_MOST_S)
@@ -53,7 +58,7 @@ def drop_retired(conn: Connection, generation_id: int, patience_s: float = PATIE
         for segment_id in retired:
             drop(conn, generation_id, segment_id, patience_s)
             dropped += 1
-    except (Transient, QueryCanceled) as exc:
+    except (OldTransaction, QueryCanceled) as exc:
         log.info("retired segments are dropped later", generation_id=generation_id, reason=str(exc))
     return dropped
 

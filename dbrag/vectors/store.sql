@@ -147,10 +147,11 @@ SELECT DISTINCT generation_id FROM segments WHERE status IN ('sealed', 'building
 -- that live are counted by PostgreSQL's statistics, without reading a table; where a crash has emptied those, the last
 -- ANALYZE or VACUUM counts. %(generation_id)s NULL: of all.
 SELECT s.generation_id, s.id, s.rows, greatest(0, s.rows - CASE
-    WHEN coalesce(t.last_analyze, t.last_autoanalyze, t.last_vacuum, t.last_autovacuum) IS NOT NULL THEN t.n_live_tup
+    WHEN coalesce(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid),
+                  pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)) IS NOT NULL
+    THEN pg_stat_get_live_tuples(c.oid)
     WHEN c.reltuples >= 0 THEN c.reltuples::bigint ELSE s.rows END)::bigint AS dead_rows
 FROM segments s JOIN pg_class c ON c.oid = to_regclass(format('generation_%%s_segment_%%s', s.generation_id, s.id))
-LEFT JOIN pg_stat_user_tables t ON t.relid = c.oid
 WHERE s.status = 'indexed' AND s.rows IS NOT NULL
   AND (%(generation_id)s::bigint IS NULL OR s.generation_id = %(generation_id)s)
 ORDER BY s.generation_id, s.id

@@ -17,7 +17,7 @@ from dbrag.jobs import jobs
 from dbrag.jobs.model import Job, Kind, Queue, Status
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from dbrag.vectors import clearing, generations, rebuild, replacement
+from dbrag.vectors import build, clearing, generations, replacement
 from dbrag.vectors.model import GenerationStatus
 from dbrag.vectors.search import nearest
 from tests.provider.process import ProviderServer
@@ -49,7 +49,7 @@ def run(conn: Connection, runtime: Runtime, job: Job, limit: int = 30) -> Job:
     """Takes a job to its end, as relay and workers would."""
     for _ in range(limit):
         conn.execute("UPDATE jobs SET reason_until = NULL WHERE id = %s AND status = 'queued'", [job.id])
-        rebuild.rebuild_index(runtime, job.id)
+        build.rebuild_index(runtime, job.id)
         embed.embed_pending(runtime)
         now = jobs.get(conn, job.tenant_id, job.id)
         if now.status.is_final:
@@ -122,7 +122,7 @@ def test_what_is_written_deleted_and_replaced_in_between_is_in_the_new_one_too(
     conn: Connection, runtime: Runtime, filled: Collection, say: Callable[[int], str]
 ) -> None:
     job = put(conn, filled, runtime.settings, dimensions=16)
-    rebuild.rebuild_index(runtime, job.id)
+    build.rebuild_index(runtime, job.id)
     submit(conn, runtime, filled, {"new": say(100), "d1": say(101), "d2": f"{say(2)}\n\n{say(102)}"})
     documents.delete(conn, filled, "d3")
     embed.embed_pending(runtime)
@@ -152,7 +152,7 @@ def test_a_transaction_older_than_the_change_is_waited_for(
     with connect(settings) as older:
         older.execute("SELECT pg_current_xact_id()")
         job = put(conn, filled, runtime.settings, dimensions=16)
-        rebuild.rebuild_index(runtime, job.id)
+        build.rebuild_index(runtime, job.id)
         waiting = jobs.get(conn, job.tenant_id, job.id)
         assert (waiting.status, waiting.reason_code) == (Status.QUEUED, "embedding")
         assert "still open" in str(waiting.reason_detail)
@@ -198,7 +198,7 @@ def test_a_cancelled_change_leaves_nothing_and_stops_nobody(
     conn: Connection, runtime: Runtime, filled: Collection, say: Callable[[int], str]
 ) -> None:
     job = put(conn, filled, runtime.settings, dimensions=16)
-    rebuild.rebuild_index(runtime, job.id)
+    build.rebuild_index(runtime, job.id)
     with conn.transaction():
         jobs.cancel(conn, job.tenant_id, job.id)
     with conn.transaction():
@@ -227,13 +227,13 @@ def test_a_model_that_answers_other_dimensions_fails_the_change_and_no_document(
     conn: Connection, runtime: Runtime, filled: Collection, provider: ProviderServer, say: Callable[[int], str]
 ) -> None:
     job = put(conn, filled, runtime.settings, dimensions=16)
-    rebuild.rebuild_index(runtime, job.id)
+    build.rebuild_index(runtime, job.id)
     provider.script(always={"broken": "wrong_dimensions"})
     embed.embed_pending(runtime)
     provider.script()
     conn.execute("UPDATE jobs SET reason_until = NULL WHERE id = %s", [job.id])
     with pytest.raises(AttemptFailed, match="dimensions"):
-        rebuild.rebuild_index(runtime, job.id)
+        build.rebuild_index(runtime, job.id)
     failed = jobs.get(conn, job.tenant_id, job.id)
     assert (failed.status, (failed.error or {})["code"]) == (Status.FAILED, "dimensions_differ")
     assert found(conn, fresh(conn, filled), say(7)) == "d7"

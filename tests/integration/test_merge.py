@@ -14,9 +14,8 @@ from dbrag.jobs import claims, jobs
 from dbrag.jobs.model import Kind, Queue, Status
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from dbrag.vectors import generations, hnsw, index, merge, removal, search, segments
+from dbrag.vectors import build, generations, hnsw, index, merge, removal, search, segments
 from dbrag.vectors.model import Generation
-from dbrag.vectors.rebuild import rebuild_index
 from dbrag.vectors.tables import generation_table, segment_table
 from tests.integration.stored import delete, fill_segments, random_vectors, statuses, store
 
@@ -43,7 +42,7 @@ def rebuild(conn: Connection, runtime: Runtime, collection: Collection, *, seal:
             generation_id=collection.generation_id,
             seal=seal,
         )
-    rebuild_index(runtime, job_id)
+    build.rebuild_index(runtime, job_id)
     return job_id
 
 
@@ -102,7 +101,7 @@ def test_a_segment_with_too_many_dead_rows_is_rewritten(
             "SELECT id FROM jobs WHERE kind = 'rebuild_index' AND finished_at IS NULL AND collection_id = %s",
             [own_collection.id],
         ).fetchall()
-    rebuild_index(runtime, job_id)
+    build.rebuild_index(runtime, job_id)
     result = jobs.get(conn, own_collection.tenant_id, job_id).result
     assert result
     assert (result["built"], result["merged"], result["rewritten"]) == (0, 0, 1)
@@ -196,7 +195,7 @@ def test_what_a_killed_merge_left_is_completed_or_removed(
     with conn.transaction():
         index.request_due_rebuilds(conn, settings)
     [job_id] = _standing(conn, own_collection) or [rebuild(conn, runtime, own_collection)]
-    rebuild_index(runtime, job_id)
+    build.rebuild_index(runtime, job_id)
     assert jobs.get(conn, own_collection.tenant_id, job_id).status is Status.SUCCEEDED
     [(status, rows)] = statuses(conn, own_collection)
     assert (status, rows) == ("indexed", 80)

@@ -67,6 +67,20 @@ def test_the_time_to_go_follows_from_the_share_that_is_done() -> None:
     assert progress(half, NOW).eta_seconds == pytest.approx(30, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("counts", "percent"),
+    [
+        ({"total": 0}, 0),
+        ({"total": 4, "completed": 1}, 25),
+        ({"total": 4, "completed": 1, "chunks_total": 2500, "chunks_done": 1250}, 37.5),
+        ({"total": 4, "completed": 4, "chunks_total": 2500, "chunks_done": 2500}, 100),
+    ],
+)
+def test_of_an_index_steps_count_and_the_rows_of_the_one_at_hand(counts: dict[str, int], percent: float) -> None:
+    seen = progress(replace(STARTED, kind=Kind.REBUILD_INDEX, **counts), NOW)
+    assert (seen.stage, seen.percent) == ("indexing", percent)
+
+
 def test_a_job_that_is_over_is_done() -> None:
     over = replace(STARTED, status=Status.FAILED, finished_at=NOW)
     assert (progress(over, NOW).stage, progress(over, NOW).percent, progress(over, NOW).eta_seconds) == ("done", 100, 0)
