@@ -54,32 +54,30 @@ def nearest(
 
     `vector` (dimensions,). Raises: GenerationGone.
     """
-    segment_ids = set_search(conn, collection.generation_id, max(limit, EF_SEARCH))
-    if not segment_ids:
-        return Answer([], AnsweredBy.INDEX)
-    names = {
-        "table": generation_table(collection.generation_id),
-        "type": column_type(collection.storage, collection.dimensions),
-    }
+    generation_id, ef_search = collection.generation_id, max(limit, EF_SEARCH)
+    names = {"table": generation_table(generation_id), "type": column_type(collection.storage, collection.dimensions)}
     parameters = {
         "vector": as_parameter(vector, collection.storage),
         "filter": Jsonb(metadata_filter) if metadata_filter else None,
         "limit": limit,
-        "generation_id": collection.generation_id,
-        "segment_ids": segment_ids,
+        "generation_id": generation_id,
     }
+    live: list[int] = []
+    hits: list[Hit] = []
     try:
         with conn.cursor(row_factory=class_row(Hit)) as cursor:
-            hits = cursor.execute(SQL.search.format(**names), parameters).fetchall()
+            # Once, but where a segment was sealed or replaced between the two statements.
+            while not hits and (now := set_search(conn, generation_id, ef_search)) != live:
+                live = now
+                hits = cursor.execute(SQL.search.format(**names), parameters | {"segment_ids": live}).fetchall()
             # A graph holds vectors of unit length, rounded anew, and orders them by these.
             hits.sort(key=lambda hit: -hit.score)
-            if len(hits) == limit:
+            if len(hits) == limit or not live:
                 return Answer(hits, AnsweredBy.INDEX)
-            parameters["found"] = len(hits)
-            exact = cursor.execute(SQL.search_exactly.format(**names), parameters).fetchall()
+            exact = cursor.execute(SQL.search_exactly.format(**names), parameters | {"found": len(hits)}).fetchall()
     except UndefinedTable as exc:
         raise GenerationGone("the collection's index has just been replaced: search again") from exc
-    return Answer(exact, AnsweredBy.EXACT) if len(exact) > len(hits) else Answer(hits, AnsweredBy.INDEX)
+    return Answer(exact, AnsweredBy.EXACT) if exact else Answer(hits, AnsweredBy.INDEX)
 
 
 def set_search(conn: Connection, generation_id: int, ef_search: int) -> list[int]:

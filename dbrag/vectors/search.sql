@@ -3,7 +3,8 @@
 -- Last the segments that searches see.
 SELECT set_config('hnsw.ef_search', %(ef_search)s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
        set_config('plan_cache_mode', 'force_custom_plan', true),
-       ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status IN ('fresh', 'sealed', 'indexed'))
+       ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
+             AND status IN ('fresh', 'sealed', 'indexed') ORDER BY id)
 
 -- name: search
 -- Best first: a MergeAppend of the segments' HNSW scans and a top-N of those without one. For a filter that keeps
@@ -23,15 +24,23 @@ ORDER BY e.embedding <=> %(vector)s::{type} LIMIT %(limit)s
 -- name: search_exactly
 -- The same without a graph, which may give up before it has found what there is, and of the segments that are live
 -- now. No rows where none of these has a graph, or where there are no more rows than the `found` ones.
-SELECT d.external_id, c.id AS chunk_id, c.text, c.start_offset AS start, c.end_offset AS "end",
-       1 - (e.embedding <=> %(vector)s::{type}) AS score, v.metadata
-FROM {table} e
-JOIN chunks c ON c.id = e.chunk_id
-JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
+-- In two steps, so that texts are not sorted along: half as long for filters that keep half.
+WITH nearest AS MATERIALIZED (
+    SELECT e.chunk_id, e.embedding <=> %(vector)s::{type} AS distance
+    FROM {table} e
+    JOIN chunks c ON c.id = e.chunk_id
+    JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
+    WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
+                                    AND status IN ('fresh', 'sealed', 'indexed')))
+      AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
+      AND EXISTS (SELECT FROM segments WHERE generation_id = %(generation_id)s AND status <> 'fresh')
+      AND EXISTS (SELECT FROM {table} OFFSET %(found)s)
+    ORDER BY (e.embedding <=> %(vector)s::{type}) + 0 LIMIT %(limit)s
+)
+SELECT d.external_id, c.id AS chunk_id, c.text, c.start_offset AS start, c.end_offset AS "end", 1 - n.distance AS score,
+       v.metadata
+FROM nearest n
+JOIN chunks c ON c.id = n.chunk_id
+JOIN document_versions v ON v.id = c.version_id
 JOIN documents d ON d.id = v.document_id
-WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
-                                AND status IN ('fresh', 'sealed', 'indexed')))
-  AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
-  AND EXISTS (SELECT FROM segments WHERE generation_id = %(generation_id)s AND status <> 'fresh')
-  AND EXISTS (SELECT FROM {table} OFFSET %(found)s)
-ORDER BY (e.embedding <=> %(vector)s::{type}) + 0 LIMIT %(limit)s
+ORDER BY n.distance

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import pytest
 from api_client import Call, body, pointers
+from pydantic import SecretStr
 from search_corpus import add_documents, add_vectors, clustered, index_fresh_segment
 
+from api.app import create_app
 from dbrag.database.pool import Connection, connect
 from dbrag.documents import collections
 from dbrag.documents.model import Collection
@@ -139,3 +142,13 @@ def test_the_index_shows_its_last_recall_and_so_do_the_metrics(
     shown = samples(call)
     assert shown["dbrag_recall_probed_generations"] >= shown["dbrag_recall_below_floor"] >= 1
     assert shown["dbrag_recall_lowest"] <= recall["recall_at_10"]
+
+
+def test_metrics_are_there_while_the_database_is_away(api_settings: Settings) -> None:
+    nowhere = SecretStr("postgresql://127.0.0.1:9/nowhere?connect_timeout=1")
+    app = create_app(api_settings.model_copy(update={"database_url": nowhere}))
+    with closing(app.extensions["dbrag"]):
+        answer = app.test_client().get("/metrics")
+    assert answer.status_code == 200
+    assert "dbrag_http_requests" in answer.text
+    assert "dbrag_recall" not in answer.text

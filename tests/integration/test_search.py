@@ -167,6 +167,25 @@ def test_segments_that_are_not_live_are_neither_scanned_nor_found(always_by_grap
     assert ask(conn, corpus, corpus.vectors[5], 1)[0][0].metadata["n"] == 5
 
 
+def test_segments_that_were_replaced_in_between_are_noticed(conn: Connection, corpus: Corpus) -> None:
+    collection = corpus.collection
+    names = {
+        "table": generation_table(collection.generation_id),
+        "type": column_type(collection.storage, collection.dimensions),
+    }
+    parameters = {
+        "vector": as_parameter(corpus.vectors[0], collection.storage),
+        "filter": None,
+        "limit": 10,
+        "generation_id": collection.generation_id,
+    }
+    with conn.transaction():
+        live = set_search(conn, collection.generation_id, 100)
+        for given, count in ((live, 10), (live[1:], 0), ([*live, 2**30], 10), ([], 0)):
+            rows = conn.execute(SQL.search.format(**names), parameters | {"segment_ids": given}).fetchall()
+            assert len(rows) == count
+
+
 def test_a_narrow_filter_starts_from_the_versions_that_match(conn: Connection, corpus: Corpus) -> None:
     lines = plan(conn, corpus, "search", '{"n": 4711}')
     assert "Index Scan on document_versions_metadata" in lines
