@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.client import Client
 from benchmarks.corpus import Document, batches, corpus
+from benchmarks.ending import end_on_sigterm
 from benchmarks.processes import OWN, Meter
 from benchmarks.report import show_json, show_table
 from benchmarks.stack import Stack, running_stack
@@ -56,6 +57,7 @@ class Result:
 
 def main() -> None:
     """Run it and print a table, or JSON."""
+    end_on_sigterm()
     arguments = _arguments()
     names = CORPORA if arguments.corpus == "all" else arguments.corpus
     with (

@@ -27,6 +27,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.client import Client
+from benchmarks.ending import end_on_sigterm
 from benchmarks.figures import percentile, recall
 from benchmarks.report import show_json, show_table
 from benchmarks.stack import Stack, running_stack
@@ -59,6 +60,7 @@ class Result:
 
 def main() -> None:
     """Run it and print a table, or JSON."""
+    end_on_sigterm()
     arguments = _arguments()
     results = list[Result]()
     for name in CORPORA if arguments.corpus == "both" else [arguments.corpus]:

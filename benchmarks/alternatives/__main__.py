@@ -11,6 +11,7 @@ here is skipped, with the reason. Their chunks are cut by their own splitters; r
 """
 
 import argparse
+import sys
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.alternatives.measure import Result, measure
 from benchmarks.alternatives.venvs import REQUIREMENTS
 from benchmarks.corpus import Document, corpus
+from benchmarks.ending import end_on_sigterm
 from benchmarks.ingest import CORPORA, Bench
 from benchmarks.processes import OWN
 from benchmarks.report import show_json, show_table
@@ -32,14 +34,17 @@ DBRAG = ("dbrag until searchable", "dbrag until indexed")
 
 def main() -> None:
     """Run them one after the other and print a table, or JSON."""
+    end_on_sigterm()
     arguments = _arguments()
     results = dict[str, list[Result]]()
     with ProviderServer(base_ms=150, ms_per_1000_tokens=5) as provider:
         for name in CORPORA if arguments.corpus == "all" else arguments.corpus:
             documents = corpus(name, arguments.chunks)
-            results[name] = [measure(only, documents, arguments.venvs, provider) for only in arguments.only]
+            results[name] = []
+            for only in arguments.only:
+                results[name] += _told(name, [measure(only, documents, arguments.venvs, provider)])
             if arguments.with_dbrag:
-                results[name] += _dbrag(name, documents, provider)
+                results[name] += _told(name, _dbrag(name, documents, provider))
     if arguments.json:
         runs = {name: [asdict(result) for result in of_corpus] for name, of_corpus in results.items()}
         show_json(runs=runs, times_the_best_alternative={name: _ratios(found) for name, found in results.items()})
@@ -59,6 +64,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--venvs", type=Path, default=VENVS, help=f"where their environments are kept: {VENVS}")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return parser.parse_args()
+
+
+def _told(corpus_name: str, results: list[Result]) -> list[Result]:
+    """The same; says them on stderr, since the whole takes some minutes."""
+    for result in results:
+        print(f"{corpus_name}: {'; '.join(_row(result))}", file=sys.stderr)
+    return results
 
 
 def _dbrag(name: str, documents: list[Document], provider: ProviderServer) -> list[Result]:

@@ -1,7 +1,8 @@
 """pgai: the vectorizer worker, with its recursive character splitter and COPY into a table of its own.
 
 The documents lie in its source table before the clock starts. One worker with eight concurrent tasks of 50 documents
-(its default). Its own HNSW setting waits for a TimescaleDB job, so the index is made on its table beforehand.
+(its default), or fewer where they are few and large. Its own HNSW setting waits for a TimescaleDB job, so the index is
+made on its table beforehand.
 """
 
 import os
@@ -26,7 +27,7 @@ VECTORIZE = """
         destination => ai.destination_table(target_table => 'document_embedding_store'),
         embedding => ai.embedding_openai(%(model)s, %(dimensions)s, base_url => %(url)s),
         chunking => ai.chunking_recursive_character_text_splitter(%(chunk)s, %(overlap)s),
-        processing => ai.processing_default(batch_size => 50, concurrency => %(concurrency)s)
+        processing => ai.processing_default(batch_size => %(batch)s, concurrency => %(concurrency)s)
     )
 """
 INDEX = """
@@ -53,6 +54,7 @@ async def prepared(task: driver.Task) -> AsyncIterator[driver.Ingest]:
                 "url": os.environ["OPENAI_BASE_URL"],
                 "chunk": driver.CHUNK_CHARS,
                 "overlap": driver.OVERLAP_CHARS,
+                "batch": min(50, max(1, len(task.documents) // (2 * driver.IN_FLIGHT))),
                 "concurrency": driver.IN_FLIGHT,
             },
         )
