@@ -1,0 +1,32 @@
+"""A benchmark's results for people (a table) or for programs (JSON)."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import machine
+
+WIDTH = 150
+"""Of a table that goes into a file or a pipe, where rich would take 80 columns."""
+
+Row = Sequence[str]
+
+
+def show_table(title: str, header: Row, rows: Iterable[Row]) -> None:
+    """Print a table with the machine below it; the first column is left-aligned, the others hold figures."""
+    table = Table(title=title, caption=machine())
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(table)
+
+
+def show_json(**results: object) -> None:
+    """Print the results and the machine as one JSON object."""
+    print(json.dumps({"machine": machine(), **results}, indent=2))
