@@ -20,10 +20,10 @@ from dbrag.jobs.settle import finish
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
 from dbrag.vectors import generations, recall, segments
-from dbrag.vectors.tend import tend
 from dbrag.vectors.model import Generation, GenerationStatus, Recall
 from dbrag.vectors.search import EF_SEARCH
 from dbrag.vectors.tables import generation_table
+from dbrag.vectors.tend import tend
 
 SQL = beside(__file__, "replacement.sql")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

@@ -111,11 +111,6 @@ def has_table(conn: Connection, generation_id: int) -> bool:
     return conn.execute(SQL.has_segments, {"generation_id": generation_id}).fetchone() == (True,)
 
 
-def live(conn: Connection, generation_id: int) -> list[int]:
-    """The segments that a search sees, which is made in the same transaction; empty until something is written."""
-    return [row[0] for row in conn.execute(SQL.live_segments, {"generation_id": generation_id})]
-
-
 def rows(conn: Connection, generation_id: int, segment_id: int) -> int:
     """The rows of a segment, counted: for those that are small."""
     counted = conn.execute(SQL.count_rows.format(segment=segment_table(generation_id, segment_id))).fetchone()

@@ -57,8 +57,8 @@ def job(conn: Connection, collection: Collection, job_id: UUID) -> Job:
 
 def count_found(conn: Connection, collection: Collection, limit: int = 10) -> int:
     query = random_vectors(1, collection.dimensions, seed=99)[0]
-    with search.one_snapshot(conn):
-        return len(search.nearest(conn, collection, query, limit, None))
+    with conn.transaction():
+        return len(search.nearest(conn, collection, query, limit, None).hits)
 
 
 def until(condition: Callable[[], Any], patience_s: float = 30) -> Any:

@@ -19,7 +19,9 @@ from dbrag.runtime import Runtime
 from dbrag.settings import Settings
 from dbrag.vectors import generations, hnsw, index, segments
 from dbrag.vectors.model import Generation
+from dbrag.vectors.parameter import as_parameter
 from dbrag.vectors.search import SQL as SEARCH
+from dbrag.vectors.search import set_search
 from dbrag.vectors.tables import generation_table
 from tests.integration.stored import fill_segments, random_vectors, statuses, store
 
@@ -169,13 +171,14 @@ def scans(conn: Connection, collection: Collection, query: SQL, limit: int) -> d
     """How a search reads each segment that it reads: by the name of its table, a node of the plan that was run."""
     names = {"table": generation_table(collection.generation_id), "type": SQL("halfvec(8)")}
     parameters = {
-        "vector": str(random_vectors(1, 8, seed=99)[0].tolist()),
+        "vector": as_parameter(random_vectors(1, 8, seed=99)[0], collection.storage),
         "filter": None,
         "limit": limit,
-        "segments": segments.live(conn, collection.generation_id),
+        "generation_id": collection.generation_id,
+        "found": 0,
     }
     with conn.transaction():
-        conn.execute(SEARCH.set_search, {"ef_search": "100"})
+        parameters["segment_ids"] = set_search(conn, collection.generation_id, 100)
         [(plan,)] = conn.execute(SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + query.format(**names), parameters).fetchall()
     nodes = list(_nodes(plan[0]["Plan"]))
     return {name: node for node in nodes if (name := node.get("Relation Name", "")).startswith("generation_")}

@@ -118,8 +118,8 @@ class Load:
         wanted = Random(turn).choice(standing) if turn % 4 else None
         query = self.truth.vectors[wanted or standing[0]]
         began = self.truth.tick()
-        with search.one_snapshot(conn):
-            hits = search.nearest(conn, self.collection, query, 20 if wanted else 1000, None)
+        with conn.transaction():
+            hits = search.nearest(conn, self.collection, query, 20 if wanted else 1000, None).hits
         wrong = self.truth.wrong([hit.external_id for hit in hits], wanted, began, self.truth.tick())
         assert wrong is None, f"{wrong}; segments {statuses(conn, self.collection)}"
         self.answers += 1
