@@ -28,6 +28,7 @@ def session(settings: Settings) -> Generator[Connection]:
                 "name": BUILDERS,
                 "memory": f"{settings.maintenance_work_mem_mb}MB",
                 "workers": str(settings.index_build_workers),
+                "check": f"{settings.lease_s / 6:.3f}s",
             },
         )
         yield conn

@@ -6,7 +6,8 @@ SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%(index)s)
 -- For a session that builds; a graph that does not fit is built some ten times slower.
 SELECT set_config('application_name', %(name)s, false), set_config('maintenance_work_mem', %(memory)s, false),
        set_config('max_parallel_maintenance_workers', %(workers)s, false),
-       set_config('client_connection_check_interval', '10s', false) -- a build whose worker died ends too
+       -- a build whose worker died ends before the next one begins, which would wait for it and be waited for
+       set_config('client_connection_check_interval', %(check)s, false)
 
 -- name: index_in_place
 -- Blocks neither reads nor the deletes that replaced documents cause.
