@@ -107,8 +107,8 @@ def test_a_generation_replaced_in_the_middle_of_a_search_is_looked_up_again(
         with api_conn.transaction():
             api_conn.execute("UPDATE generations SET status = 'kept', kept_until = now() WHERE id = %s", [old])
             api_conn.execute(
-                "INSERT INTO generations (tenant_id, collection_id, model, dimensions, storage) "
-                "SELECT tenant_id, collection_id, model, dimensions, storage FROM generations WHERE id = %s",
+                "INSERT INTO generations (tenant_id, collection_id, model, dimensions, storage, status) "
+                "SELECT tenant_id, collection_id, model, dimensions, storage, 'serving' FROM generations WHERE id = %s",
                 [old],
             )
             api_conn.execute(f"DROP TABLE generation_{old}")

@@ -21,8 +21,9 @@ from dbrag.settings import Settings
 
 @pytest.fixture
 def redis(settings: Settings, conn: Connection) -> Iterator[Redis]:
-    """The broker, empty, and no job of another test waiting."""
+    """The broker, empty, and no job of another test waiting, or started just now."""
     conn.execute("UPDATE jobs SET publish_at = NULL, published_at = now() + interval '1 day'")
+    conn.execute("UPDATE jobs SET started_at = started_at - interval '1 day'")
     with Redis.from_url(settings.celery_broker_url.get_secret_value()) as redis:
         redis.flushall()
         yield redis
