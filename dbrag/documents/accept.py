@@ -1,6 +1,7 @@
 """Accepting documents: one transaction that writes the job, its items and what was submitted, or nothing of it."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 import orjson
 
@@ -11,6 +12,8 @@ from dbrag.jobs import jobs
 from dbrag.jobs.model import Job, Kind, Queue
 
 SQL = beside(__file__)
+# Count it up when extraction or splitting begins to make other chunks: what is sent again is split anew then.
+SPLITTER = 1
 
 
 def accept(
@@ -26,7 +29,7 @@ def accept(
     )
     accepted = [(index, item) for index, item in enumerate(items) if isinstance(item, Submission)]
     if accepted:
-        versions = _insert_versions(conn, collection, job_id, accepted)
+        versions = _insert_versions(conn, collection, job_id, accepted, kind)
         for index, item in accepted:
             if item.content is not None:
                 _insert_blob(conn, collection, versions[index], item)
@@ -38,7 +41,7 @@ def _error(item: Submission | Refusal) -> dict[str, str] | None:
 
 
 def _insert_versions(
-    conn: Connection, collection: Collection, job_id: object, accepted: Sequence[tuple[int, Submission]]
+    conn: Connection, collection: Collection, job_id: object, accepted: Sequence[tuple[int, Submission]], kind: Kind
 ) -> dict[int, int]:
     tenant_id = collection.tenant_id
     upserted = conn.execute(
@@ -61,9 +64,18 @@ def _insert_versions(
             "titles": [item.title for _, item in accepted],
             "metadata": [orjson.dumps(item.metadata).decode() for _, item in accepted],
             "texts": [item.text for _, item in accepted],
+            "hashes": [_content_hash(kind, item) for _, item in accepted],
         },
     ).fetchall()
     return dict(inserted)
+
+
+def _content_hash(kind: Kind, item: Submission) -> bytes:
+    """The same for what would be split into the same chunks, and bears the same title."""
+    content = item.content if item.text is None else item.text.encode()
+    digest = sha256(content or b"")
+    digest.update(orjson.dumps([SPLITTER, kind, item.text is None, item.media_type, item.filename, item.title]))
+    return digest.digest()
 
 
 def _insert_blob(conn: Connection, collection: Collection, version_id: int, item: Submission) -> None:

@@ -41,6 +41,26 @@ class Waiting(NamedTuple):
     hash: bytes
 
 
+def adopt_unchanged(conn: Connection, claim: Claim, settings: Settings, max_items: int) -> int:
+    """Ends items whose documents are live as they were sent, without looking at their chunks; returns how many.
+
+    Raises: ClaimLost; the transaction must then be rolled back.
+    """
+    wanted = {"job_id": claim.id, "max_items": max_items, "version_ids": None}
+    candidates = [row[0] for row in conn.execute(SQL.unchanged_versions, wanted)]
+    if not candidates:
+        return 0
+    versions.lock(conn, candidates)
+    pairs = conn.execute(SQL.unchanged_versions, wanted | {"version_ids": candidates}).fetchall()
+    outcomes = versions.adopt(conn, [(sent, live) for sent, live in pairs])
+    lock(conn, {claim.id, *(outcome.job_id for outcome in outcomes)})
+    claims.renew(conn, claim, settings, prepared=len(pairs))
+    settle(conn, outcomes)
+    if pairs and claim.collection_id:
+        collections.count_version(conn, [claim.collection_id])
+    return len(candidates)
+
+
 def next_block(conn: Connection, claim: Claim, *, max_items: int, max_bytes: int) -> list[Source]:
     """The next items of the job that have not been split, in their order."""
     cursor = conn.cursor(binary=True)  # as text, a file's bytes come at twice their size

@@ -46,6 +46,10 @@ def _split_all(runtime: Runtime, claim: Claim) -> None:
     if collection is None:
         raise Permanent("its collection has been deleted", code="collection_deleted")
     while monotonic() < deadline:
+        with runtime.pool.connection() as conn:
+            if not blocks.adopt_unchanged(conn, claim, runtime.settings, BLOCK_ITEMS):
+                break
+    while monotonic() < deadline:
         if not _split_block(runtime, claim, collection, deadline):
             with runtime.pool.connection() as conn:
                 claims.release(conn, claim)

@@ -34,7 +34,8 @@ WHERE c.id = %(id)s AND c.deleted_at IS NULL
 
 -- name: update_chunking
 -- Holds for what is ingested from now on.
-UPDATE collections SET max_tokens = %(max_tokens)s, overlap_tokens = %(overlap_tokens)s WHERE id = %(id)s
+UPDATE collections SET max_tokens = %(max_tokens)s, overlap_tokens = %(overlap_tokens)s, chunked_at = now()
+WHERE id = %(id)s AND (max_tokens, overlap_tokens) <> (%(max_tokens)s, %(overlap_tokens)s)
 
 -- name: delete_collection
 -- Gives the name free and hides all; dbrag/documents/purge.py removes the rows.
@@ -50,10 +51,11 @@ RETURNING external_id, id, last_version
 
 -- name: insert_versions
 -- What was submitted, as new versions of their documents.
-INSERT INTO document_versions (tenant_id, document_id, version, job_id, item_index, title, metadata, text)
-SELECT %(tenant_id)s, s.document_id, s.version, %(job_id)s, s.item_index, s.title, s.metadata::jsonb, s.text
+INSERT INTO document_versions (tenant_id, document_id, version, job_id, item_index, title, metadata, text, content_hash)
+SELECT %(tenant_id)s, s.document_id, s.version, %(job_id)s, s.item_index, s.title, s.metadata::jsonb, s.text, s.hash
 FROM unnest(%(document_ids)s::bigint[], %(versions)s::int[], %(indexes)s::int[], %(titles)s::text[],
-            %(metadata)s::text[], %(texts)s::text[]) AS s (document_id, version, item_index, title, metadata, text)
+            %(metadata)s::text[], %(texts)s::text[], %(hashes)s::bytea[])
+     AS s (document_id, version, item_index, title, metadata, text, hash)
 RETURNING item_index, id
 
 -- name: insert_blob
@@ -86,6 +88,29 @@ DELETE FROM documents d WHERE id = ANY(%(ids)s)
 -- name: delete_documents
 -- Their versions and blobs go with them; their chunks have gone before.
 DELETE FROM documents WHERE id = ANY(%(ids)s)
+
+-- name: unchanged_versions
+-- Items that nobody has worked on yet, and whose live version is what was sent again: (version, live version). Asked
+-- once without, and once under the documents' locks (`version_ids`).
+SELECT n.id, o.id
+FROM job_items i JOIN document_versions n ON n.job_id = i.job_id AND n.item_index = i.index
+JOIN document_versions o ON o.document_id = n.document_id AND o.status = 'live' AND o.version < n.version
+JOIN documents d ON d.id = n.document_id JOIN collections c ON c.id = d.collection_id
+WHERE i.job_id = %(job_id)s AND i.status = 'queued' AND n.status = 'waiting' AND n.content_hash = o.content_hash
+  AND o.created_at > c.chunked_at AND (%(version_ids)s::bigint[] IS NULL OR n.id = ANY(%(version_ids)s))
+ORDER BY i.index LIMIT %(max_items)s
+
+-- name: adopt
+-- The live version takes over what is new about the one that was sent, which goes: its chunks are left alone.
+WITH sent AS (
+    DELETE FROM document_versions n USING unnest(%(sent_ids)s::bigint[], %(live_ids)s::bigint[]) AS p (sent_id, live_id)
+    WHERE n.id = p.sent_id
+    RETURNING p.live_id, n.version, n.job_id, n.item_index, n.metadata, n.created_at
+)
+UPDATE document_versions o SET version = s.version, job_id = s.job_id, item_index = s.item_index,
+       metadata = s.metadata, created_at = s.created_at, live_at = now(), paid = false
+FROM sent s WHERE o.id = s.live_id
+RETURNING o.id, o.document_id, o.job_id, o.item_index, o.paid
 
 -- name: next_block
 -- Items of a job that nobody has split yet, as many as fit in `max_bytes` (one at least).

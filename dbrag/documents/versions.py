@@ -61,14 +61,28 @@ def complete(conn: Connection, version_ids: Iterable[int], paid: Set[int] = froz
     rows = conn.execute(SQL.ready_versions, {"version_ids": list(version_ids)})
     newest = [list(group)[-1] for _, group in groupby(map(Ready._make, rows), lambda version: version.document_id)]
     ids = [version.id for version in newest]
-    older = [Older._make(row) for row in conn.execute(SQL.older_versions, {"version_ids": ids})]
-    drop(conn, [version.id for version in older])
+    skipped = _overtake(conn, ids)
     conn.execute(SQL.go_live, {"version_ids": ids, "paid": list(paid)})
     conn.execute(SQL.mark_paid, {"version_ids": list(paid - set(ids))})
-    return [
-        *(Outcome(v.job_id, v.item_index, ItemStatus.COMPLETED, cached=not (v.paid or v.id in paid)) for v in newest),
-        *(Outcome(v.job_id, v.item_index, ItemStatus.SKIPPED) for v in older if v.status == "waiting"),
+    completed = [
+        Outcome(v.job_id, v.item_index, ItemStatus.COMPLETED, cached=not (v.paid or v.id in paid)) for v in newest
     ]
+    return completed + skipped
+
+
+def adopt(conn: Connection, pairs: Sequence[tuple[int, int]]) -> list[Outcome]:
+    """Lets live versions stand for ones that were sent and are the same (sent, live); tells how their items ended."""
+    rows = conn.execute(SQL.adopt, {"sent_ids": [sent for sent, _ in pairs], "live_ids": [live for _, live in pairs]})
+    adopted = [Ready._make(row) for row in rows]
+    completed = [Outcome(v.job_id, v.item_index, ItemStatus.COMPLETED, cached=True) for v in adopted]
+    return completed + _overtake(conn, [version.id for version in adopted])
+
+
+def _overtake(conn: Connection, version_ids: Sequence[int]) -> list[Outcome]:
+    """Removes whatever is older than these versions; items that waited for it are skipped."""
+    older = [Older._make(row) for row in conn.execute(SQL.older_versions, {"version_ids": list(version_ids)})]
+    drop(conn, [version.id for version in older])
+    return [Outcome(v.job_id, v.item_index, ItemStatus.SKIPPED) for v in older if v.status == "waiting"]
 
 
 def fail(conn: Connection, errors: Mapping[int, dict[str, Any]]) -> list[Outcome]:

@@ -37,6 +37,15 @@ ALTER TABLE segments
 -- Asked before every claim of texts: who has too many rows without an index.
 CREATE INDEX segments_sealed ON segments (generation_id) INCLUDE (rows) WHERE status = 'sealed';
 
+-- A document that is sent again unchanged is known by the hash of what was sent, if its live version was accepted after
+-- the last change of the chunking. Its live version then takes over what is new; for that the unique key waits until
+-- the end of a statement.
+ALTER TABLE document_versions ADD COLUMN content_hash bytea CHECK (octet_length(content_hash) = 32);
+ALTER TABLE collections ADD COLUMN chunked_at timestamptz NOT NULL DEFAULT now();
+ALTER TABLE document_versions
+    DROP CONSTRAINT document_versions_document_id_version_key,
+    ADD CONSTRAINT document_versions_document_id_version_key UNIQUE (document_id, version) DEFERRABLE;
+
 -- When a version went live, in the same write; it was a second one, to its document, for each of them.
 ALTER TABLE document_versions ADD COLUMN live_at timestamptz;
 UPDATE document_versions v SET live_at = d.updated_at FROM documents d WHERE d.id = v.document_id AND v.status = 'live';
