@@ -1,5 +1,6 @@
 """What the processes of a stack cost: CPU seconds and memory, read from the operating system."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import psutil
 
 OWN = "dbrag"
+SAMPLE_EVERY_S = 0.5
 GROUPS = {"postgres": "PostgreSQL", "redis-broker": "Redis", "redis-cache": "Redis"}
 """Whose cost a process is, by its name in the stack; all others are dbrag's own: API, workers, relay, beat."""
 
@@ -34,6 +36,7 @@ class Meter:
     peak_worker_child_mb: float = 0.0
     peak_mb: float = 0.0
     _before: dict[str, float] = field(default_factory=dict[str, float])
+    _sampled_at: float = 0.0
 
     def start(self) -> None:
         """CPU seconds and peaks count from here."""
@@ -46,6 +49,9 @@ class Meter:
 
     def sample_memory(self) -> None:
         """Call it now and then: it keeps the peaks of one worker's child, and of all of dbrag's together (MiB)."""
+        if time.monotonic() < self._sampled_at + SAMPLE_EVERY_S:  # looking costs 20 ms of a core, which others need
+            return
+        self._sampled_at = time.monotonic()
         own = [reading for reading in self._readings() if reading.group == OWN]
         children = [reading.mb for reading in own if reading.name.startswith("worker") and not reading.is_root]
         self.peak_worker_child_mb = max(self.peak_worker_child_mb, *children, 0.0)

@@ -18,7 +18,7 @@ from dbrag.runtime import Runtime
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # A block is written in one transaction, after which its texts can be embedded: large enough to make round trips cheap,
 # small enough that the first requests leave early. 384 KiB are some 100,000 tokens, a third of a request.
-BLOCK_ITEMS = 2048
+BLOCK_ITEMS = 512
 BLOCK_BYTES = 384 * 1024
 # A task that has worked for this share of its lease hands the job back, so that one extraction more still fits in it.
 SLICE = 0.25

@@ -29,10 +29,7 @@ def claim_full(runtime: Runtime) -> Batch | None:
     """As `claim`; where little waits, and more is just being split, it lingers first, so that requests are fuller."""
     for lingers in (True, False):
         with runtime.pool.connection() as conn:
-            waiting, more_is_coming = conn.execute(SQL.what_waits, {"few": LITTLE}).fetchone() or (0, False)
-            if waiting == 0:
-                return None
-            if waiting == LITTLE or not (lingers and more_is_coming):
+            if not (lingers and conn.execute(SQL.little_waits, {"little": LITTLE}).fetchone() == (True,)):
                 return claim(conn, runtime.settings)
         sleep(LINGER_S)
     return None
@@ -43,8 +40,10 @@ def claim(conn: Connection, settings: Settings) -> Batch | None:
 
     A short transaction: the lease, not a lock, protects the claim from here on.
     """
-    conn.execute(SQL.lock_claims, {"key": CLAIM_LOCK})
     overdue = list(index.overdue(conn, settings))
+    if conn.execute(SQL.next_model, {"overdue": overdue}).fetchone() is None:
+        return None
+    conn.execute(SQL.lock_claims, {"key": CLAIM_LOCK})
     wanted = conn.execute(SQL.next_model, {"overdue": overdue}).fetchone()
     if wanted is None:
         return None

@@ -19,7 +19,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # A wake-up works for this share of a lease before it leaves the rest to the next one, so that tasks stay short.
 SLICE = 0.25
 # While requests are out, how often it looks for texts that were split in the meantime, in seconds.
-LOOK_AGAIN_S = 0.02
+LOOK_AGAIN_S = 0.05
 # What it sits out, as a share of a lease, before it gives the texts back: the request must still fit into the lease.
 GRANT_SHARE = 0.1
 UNUSABLE = Permanent("the provider's vector of it is zero, or has numbers that are not to be stored", code="bad_vector")
@@ -137,9 +137,10 @@ def _ask(runtime: Runtime, batch: Batch, found: Found, asked: Sequence[Text]) ->
 
 def _keep(runtime: Runtime, batch: Batch, found: Found, asked: Sequence[Text], answer: Embedded) -> None:
     """Takes over an answer; a text whose vector cannot be stored is refused alone."""
+    vectors = answer.vectors.astype(batch.dtype)  # as they are cached and stored: halves, if nothing needs more
     usable = {
         text.hash: vector
-        for position, (text, vector) in enumerate(zip(asked, answer.vectors, strict=True))
+        for position, (text, vector) in enumerate(zip(asked, vectors, strict=True))
         if position not in answer.unusable
     }
     if runtime.cache:  # first: a database that is away now must not make us pay again

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from time import monotonic
+from typing import Any
 
+import httpx
 import openai
+import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_random_exponential
 
@@ -127,12 +130,16 @@ class Provider:
         if left_s <= 0:
             raise ProviderFailed(f"The embedding provider needed more than {self._timeout_s:g} s for these texts.")
         try:
-            response = self._client.embeddings.with_raw_response.create(
-                input=list(texts),
-                model=model,
-                dimensions=dimensions if self._shortens(model, dimensions) else openai.omit,
-                encoding_format="base64",
-                timeout=openai.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S)),
+            # Not `embeddings.create`, which looks at the type of each text and makes a Python float of every number:
+            # with a thousand texts it takes three times as long.
+            response = self._client.post(
+                "/embeddings",
+                cast_to=httpx.Response,
+                content=self._request(texts, model, dimensions),
+                options={
+                    "headers": {"Content-Type": "application/json"},
+                    "timeout": openai.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S)),
+                },
             )
         except openai.APIError as exc:
             error = failure(exc)
@@ -140,7 +147,6 @@ class Provider:
                 self._hear(model, exc.response.headers, error)
             raise error from exc
         self._hear(model, response.headers)
-        # Not `.parse()`: it makes a Python float of every number (0.12 ms a vector instead of 0.04).
         return read_answer(response.content, len(texts), dimensions)
 
     def _hear(self, model: str, headers: Mapping[str, str], error: DbragError | None = None) -> None:
@@ -148,6 +154,12 @@ class Provider:
             self._governor.learn(model, headers)
             if isinstance(error, RateLimited):
                 self._governor.pause(model, error.retry_after_s)
+
+    def _request(self, texts: Sequence[str], model: str, dimensions: int) -> bytes:
+        request: dict[str, Any] = {"input": texts, "model": model, "encoding_format": "base64"}
+        if self._shortens(model, dimensions):
+            request["dimensions"] = dimensions
+        return orjson.dumps(request)
 
     def _shortens(self, model: str, dimensions: int) -> bool:
         """Whether to ask for fewer dimensions than is the model's nature; many servers refuse the parameter."""

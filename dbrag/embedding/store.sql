@@ -5,12 +5,10 @@ SELECT model, dimensions FROM pending
 WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now()) AND generation_id <> ALL(%(overdue)s)
 ORDER BY queue_rank, chunk_id LIMIT 1
 
--- name: what_waits
--- Texts that could be claimed, counted up to `few`, and whether documents are being split at this moment.
-SELECT (SELECT count(*) FROM (
-            SELECT FROM pending WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
-            ORDER BY queue_rank, chunk_id LIMIT %(few)s) p),
-       EXISTS (SELECT FROM jobs WHERE lease_until IS NOT NULL AND kind IN ('ingest_document', 'batch_embed'))
+-- name: little_waits
+-- Documents are being split at this moment, and few texts wait.
+SELECT EXISTS (SELECT FROM jobs WHERE lease_until IS NOT NULL AND kind IN ('ingest_document', 'batch_embed'))
+   AND (SELECT count(*) FROM (SELECT FROM pending WHERE claim_id IS NULL LIMIT %(little)s) p) BETWEEN 1 AND %(little)s - 1
 
 -- name: lock_claims
 -- One claim at a time (some 20 ms), so that each sees what the others have taken.

@@ -98,7 +98,7 @@ def _copy(conn: Connection, batch: Batch, found: Found, texts: Sequence[Text]) -
     by_generation = sorted(texts, key=lambda text: text.generation_id)
     for generation_id, group in groupby(by_generation, lambda text: text.generation_id):
         chunks = list(group)
-        vectors = np.stack([found.vectors[text.hash] for text in chunks]).astype(np.float32, copy=False)
+        vectors = np.stack([found.vectors[text.hash] for text in chunks])
         segments.write(conn, batch.generations[generation_id], [text.chunk_id for text in chunks], vectors)
 
 

@@ -30,7 +30,7 @@ def halfvec_rows(segment_id: int, chunk_ids: NDArray[np.int64], vectors: NDArray
     Raises VectorOutOfRange where a number is beyond ±65,504, which would silently become infinite.
     """
     with np.errstate(over="ignore"):
-        halves = vectors.astype(np.float16)
+        halves = vectors.astype(np.float16, copy=False)
     if not np.isfinite(halves).all():
         raise VectorOutOfRange("A vector has numbers beyond ±65,504: give the collection the storage `vector`.")
     return _rows(segment_id, chunk_ids, halves, ">f2")

@@ -53,7 +53,9 @@ def _names(generation_id: int, segment_id: int) -> dict[str, Any]:
     }
 
 
-def write(conn: Connection, generation: Generation, chunk_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
+def write(
+    conn: Connection, generation: Generation, chunk_ids: Sequence[int], vectors: NDArray[np.floating[Any]]
+) -> None:
     """Appends vectors (n, dimensions) to the fresh segment by binary COPY.
 
     Raises: Transient where the segment was sealed since `ensure_fresh`: do that again, and the transaction too.
