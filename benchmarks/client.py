@@ -53,14 +53,20 @@ class Client:
     def build_index(self, name: str) -> None:
         """Until every row of the collection is in an HNSW index, which is asked for if it does not happen by itself."""
         over = time.monotonic() + BUILD_TIMEOUT_S
+        job_id = None
         while self.has_unindexed(name):
             if time.monotonic() > over:
                 sys.exit(f"not all of {name} has an index after {BUILD_TIMEOUT_S:.0f} s")
-            answer = self._post(f"/v1/collections/{name}/index:rebuild", "{}")
-            if answer.status_code == HTTPStatus.CONFLICT:
-                self._pause()  # a build has just ended
-            else:
-                self.wait([answer.raise_for_status().json()["id"]])
+            if job_id is None or self._get(f"/v1/jobs/{job_id}")["status"] in FINAL:
+                answer = self._post(f"/v1/collections/{name}/index:rebuild", "{}")
+                if answer.status_code != HTTPStatus.CONFLICT:  # a build has just ended
+                    job_id = answer.raise_for_status().json()["id"]
+            self._pause()
+
+    def wait_for_index_jobs(self) -> None:
+        """Until no index is built or merged any more, so that the next measurement has the machine for itself."""
+        while any(job["status"] not in FINAL for job in self._get("/v1/jobs?kind=rebuild_index&limit=20")["data"]):
+            self._pause()
 
     def has_unindexed(self, name: str) -> bool:
         """Whether a segment is searched exactly. A fresh one without rows is not counted; one is always open."""

@@ -108,6 +108,8 @@ class Bench(Client):
         cpu_s = self.meter.cpu_s()
         self.build_index(collection)
         indexed_s = time.perf_counter() - start
+        indexed_cpu_s = self.meter.cpu_s()
+        self.wait_for_index_jobs()
         return Result(
             run=name,
             documents=len(documents),
@@ -122,7 +124,7 @@ class Bench(Client):
             texts_per_request=sum(stats["inputs"]) / max(1, len(stats["inputs"])),
             most_requests_in_flight=stats["max_in_flight"],
             cpu_s_per_1000_chunks=_per_1000(cpu_s, chunks),
-            cpu_s_per_1000_chunks_indexed=_per_1000(self.meter.cpu_s(), chunks),
+            cpu_s_per_1000_chunks_indexed=_per_1000(indexed_cpu_s, chunks),
             peak_worker_child_mb=self.meter.peak_worker_child_mb,
             peak_mb=self.meter.peak_mb,
         )

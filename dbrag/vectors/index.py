@@ -73,9 +73,20 @@ def request_due_rebuilds(conn: Connection, settings: Settings) -> int:
     due = {row[0] for row in conn.execute(SQL.generations_with_work)}
     sizes = indexed(conn)
     for generation in generations.by_id(conn, sizes.keys() - due).values():
-        if tiers.next_merge(sizes[generation.id], rows_at_most(generation, settings), settings.dead_rows_share):
+        if next_merge(conn, generation, sizes[generation.id], settings):
             due.add(generation.id)
     return _request_due(conn, due)
+
+
+def next_merge(conn: Connection, generation: Generation, sizes: Several[Sized], settings: Settings) -> list[int]:
+    """The segments that should become one now; see tiers.py."""
+    busy = conn.execute(SQL.is_busy, {"generation_id": generation.id}).fetchone() == (True,)
+    return tiers.next_merge(
+        sizes,
+        rows_at_most(generation, settings),
+        settings.dead_rows_share,
+        tiers.FAN_OUT_BUSY if busy else tiers.FAN_OUT,
+    )
 
 
 def overdue(conn: Connection, settings: Settings) -> set[int]:

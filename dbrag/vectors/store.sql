@@ -142,6 +142,10 @@ WHERE g.id = ANY(%(generation_ids)s) AND g.status <> 'abandoned' AND c.deleted_a
 -- either its job is at work, or it is left over.
 SELECT DISTINCT generation_id FROM segments WHERE status IN ('sealed', 'building', 'retired')
 
+-- name: is_busy
+-- Whether texts are on their way to this generation.
+SELECT EXISTS (SELECT FROM pending WHERE generation_id = %(generation_id)s)
+
 -- name: indexed_segments
 -- What merging decides from: (generation id, segment id, rows when it was built, rows that are gone since). The rows
 -- that live are counted by PostgreSQL's statistics, without reading a table; where a crash has emptied those, the last

@@ -17,7 +17,7 @@ from dbrag.jobs.claims import ClaimLost
 from dbrag.jobs.model import Claim
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from dbrag.vectors import hnsw, index, memory, merge, removal, segments, tiers
+from dbrag.vectors import hnsw, index, memory, merge, removal, segments
 from dbrag.vectors.model import Generation
 from dbrag.vectors.removal import OldTransaction
 
@@ -100,7 +100,7 @@ def plan(conn: Connection, generation: Generation, settings: Settings) -> list[S
     sizes = {segment.id: segment for segment in index.indexed(conn, generation.id).get(generation.id, [])}
     if begun := merge.unfinished(conn, generation.id):
         return [*steps, *(Step(left.replaces, 0, begun=left.id) for left in begun)]
-    if ids := tiers.next_merge(sizes.values(), index.rows_at_most(generation, settings), settings.dead_rows_share):
+    if ids := index.next_merge(conn, generation, sizes.values(), settings):
         steps.append(Step(ids, sum(sizes[id_].live_rows for id_ in ids)))
     return steps
 
