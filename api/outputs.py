@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from dbrag.documents.model import DocumentStatus, Storage
 from dbrag.jobs.model import ItemStatus, Kind, Queue, Status
-from dbrag.vectors.model import SegmentStatus
+from dbrag.vectors.model import GenerationStatus, SegmentStatus
 
 T = TypeVar("T")
 
@@ -174,11 +174,24 @@ class RecallOutput(BaseModel):
     warning: str | None
 
 
+class GenerationOutput(IndexSettingsOutput):
+    """All vectors under one model and settings; `index:rollback` goes back to the one that was `kept` last."""
+
+    id: int
+    status: GenerationStatus
+    created_at: datetime
+    served_at: datetime | None
+    kept_until: datetime | None
+
+
 class IndexOutput(BaseModel):
+    """The generation that serves: its settings, and its segments. `rows` are those that searches see."""
+
     settings: IndexSettingsOutput
     rows: int
     bytes: int
     segments: list[SegmentOutput]
+    generations: list[GenerationOutput]
     recall: RecallOutput | None = Field(description="The last recall probe; null before the first.")
 
 

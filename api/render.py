@@ -63,9 +63,13 @@ def hit(found: Hit) -> outputs.HitOutput:
 def index(found: IndexReport, probe: Probe | None) -> outputs.IndexOutput:
     return outputs.IndexOutput(
         settings=outputs.IndexSettingsOutput.model_validate(found.generation, from_attributes=True),
-        rows=sum(segment.rows for segment in found.segments),
+        rows=found.rows,
         bytes=sum(segment.bytes for segment in found.segments),
         segments=[outputs.SegmentOutput.model_validate(segment, from_attributes=True) for segment in found.segments],
+        generations=[
+            outputs.GenerationOutput.model_validate(generation, from_attributes=True)
+            for generation in found.generations
+        ],
         recall=outputs.RecallOutput.model_validate(probe, from_attributes=True) if probe else None,
     )
 

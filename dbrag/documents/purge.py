@@ -24,7 +24,7 @@ def purge_deleted(pool: Pool) -> int:
             slice_ = _remove_documents(conn, collection_id)
             removed += slice_
             if slice_ == 0:
-                for generation in generations.all_of_collections(conn, [collection_id]):
+                for generation in generations.history(conn, collection_id):
                     conn.execute(SQL.drop_generation_table.format(table=generation_table(generation.id)))
                 conn.execute(SQL.delete_collection_row, {"id": collection_id})
     return removed

@@ -46,8 +46,8 @@ def _step_done(job: Job) -> float:
 
 
 def _stage(job: Job) -> str:
+    if job.kind is Kind.REBUILD_INDEX and job.started_at:  # a new generation is filled first, with pauses
+        return "embedding" if job.reason_code == "embedding" else "indexing"
     if job.started_at is None or job.status is Status.QUEUED:
         return "waiting"
-    if job.kind is Kind.REBUILD_INDEX:
-        return "indexing"
     return "extracting" if job.prepared < job.total else "embedding"

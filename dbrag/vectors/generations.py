@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.errors import NotFound
-from dbrag.vectors.model import Generation, GenerationStatus, Target, Written
+from dbrag.vectors.model import Generation, GenerationStatus, Past, Target, Written
 
 SQL = beside(__file__)
 
@@ -50,6 +50,12 @@ def written(conn: Connection, collection_id: int) -> list[Written]:
     """The generations that new chunks need a vector in: the serving one, then the one that is being built."""
     with conn.cursor(row_factory=class_row(Written)) as cursor:
         return cursor.execute(SQL.written_generations, {"collection_id": collection_id}).fetchall()
+
+
+def history(conn: Connection, collection_id: int) -> list[Past]:
+    """The generations of a collection that were not dropped yet, oldest first."""
+    with conn.cursor(row_factory=class_row(Past)) as cursor:
+        return cursor.execute(SQL.history, {"collection_id": collection_id}).fetchall()
 
 
 def by_id(conn: Connection, ids: Collection[int]) -> dict[int, Generation]:

@@ -39,6 +39,7 @@ def describe(conn: Connection, collection: Collection) -> IndexReport:
             else replace(segment, rows=segments.rows(conn, generation.id, segment.id))
             for segment in segments_
         ],
+        generations.history(conn, collection.id),
     )
 
 

@@ -32,6 +32,10 @@ class SegmentStatus(StrEnum):
     BUILDING = "building"
     RETIRED = "retired"
 
+    @property
+    def is_searched(self) -> bool:
+        return self not in (SegmentStatus.BUILDING, SegmentStatus.RETIRED)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -96,11 +100,33 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """A generation as its owner sees it: when it was made, served first, and until when it can be rolled back to."""
+
+    id: int
+    status: GenerationStatus
+    model: str
+    dimensions: int
+    storage: Storage
+    m: int
+    ef_construction: int
+    created_at: datetime
+    served_at: datetime | None
+    kept_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexReport:
-    """A collection's index: its settings and segments."""
+    """A collection's index: the generation that serves, its segments, and all generations, oldest first."""
 
     generation: Generation
     segments: list[Segment]
+    generations: list[Past]
+
+    @property
+    def rows(self) -> int:
+        """Rows that searches see."""
+        return sum(segment.rows for segment in self.segments if segment.status.is_searched)
 
 
 @dataclass(frozen=True, slots=True)

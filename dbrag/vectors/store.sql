@@ -15,6 +15,11 @@ WHERE collection_id = %(collection_id)s AND status = 'serving'
 SELECT id, collection_id, model, dimensions, storage, m, ef_construction, status FROM generations
 WHERE collection_id = ANY(%(collection_ids)s) AND status <> 'abandoned' ORDER BY id
 
+-- name: history
+-- For their owner.
+SELECT id, status, model, dimensions, storage, m, ef_construction, created_at, served_at, kept_until FROM generations
+WHERE collection_id = %(collection_id)s ORDER BY id
+
 -- name: written_generations
 -- Those that new chunks need a vector in: the serving one first, then the one that is being built, with its job.
 SELECT g.id, g.model, g.dimensions, g.status, j.id AS job_id

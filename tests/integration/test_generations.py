@@ -1,13 +1,15 @@
 """A collection that changes its model or index settings: built beside, checked, swapped, rolled back, given up."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from psycopg.sql import SQL, Identifier
 
 from dbrag.database.pool import Connection, connect
-from dbrag.documents import collections, documents, endings, ingest
+from dbrag.documents import collections, documents, endings, ingest, purge
 from dbrag.documents.accept import accept
 from dbrag.documents.attempt import AttemptFailed
 from dbrag.documents.model import Collection, CollectionWish, Storage, Submission
@@ -15,6 +17,7 @@ from dbrag.embedding import embed
 from dbrag.errors import Conflict, Invalid
 from dbrag.jobs import jobs
 from dbrag.jobs.model import Job, Kind, Queue, Status
+from dbrag.jobs.progress import progress
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
 from dbrag.vectors import build, clearing, generations, replacement
@@ -155,6 +158,7 @@ def test_a_transaction_older_than_the_change_is_waited_for(
         build.rebuild_index(runtime, job.id)
         waiting = jobs.get(conn, job.tenant_id, job.id)
         assert (waiting.status, waiting.reason_code) == (Status.QUEUED, "embedding")
+        assert progress(waiting, datetime.now(UTC)).stage == "embedding"
         assert "still open" in str(waiting.reason_detail)
         assert waiting_texts(conn, filled) == 0
     assert run(conn, runtime, job).status is Status.SUCCEEDED
@@ -279,3 +283,31 @@ def test_one_generation_serves_and_the_one_before_is_kept(
     assert [one.status for one in now] == [GenerationStatus.KEPT, GenerationStatus.SERVING]
     rows = conn.execute(SQL("SELECT count(*) FROM {}").format(Identifier(f"generation_{now[1].id}"))).fetchone()
     assert rows == (30,)
+
+
+def test_a_recall_below_the_floor_does_not_serve(conn: Connection, runtime: Runtime, filled: Collection) -> None:
+    strict = replace(runtime, settings=runtime.settings.model_copy(update={"recall_floor": 1.01}))
+    job = put(conn, filled, runtime.settings, dimensions=16)
+    with pytest.raises(AttemptFailed, match="DBRAG_RECALL_FLOOR"):
+        run(conn, strict, job)
+    assert (jobs.get(conn, job.tenant_id, job.id).error or {})["code"] == "recall_too_low"
+    assert fresh(conn, filled).generation_id == filled.generation_id
+
+
+def test_a_deleted_collection_takes_its_generations_along(
+    conn: Connection, runtime: Runtime, filled: Collection
+) -> None:
+    run(conn, runtime, put(conn, filled, runtime.settings, dimensions=16))
+    job = put(conn, fresh(conn, filled), runtime.settings, dimensions=32)
+    build.rebuild_index(runtime, job.id)
+    ids = [one.id for one in generations.history(conn, filled.id)]
+    with conn.transaction():
+        collections.delete(conn, filled.tenant_id, filled.name)
+    with conn.transaction():
+        endings.cancel(conn, job.id)
+    clearing.clear_generations(runtime.pool, runtime.settings)
+    purge.purge_deleted(runtime.pool)
+    assert len(ids) == 3
+    for id_ in ids:
+        assert conn.execute("SELECT to_regclass(%s)", [f"generation_{id_}"]).fetchone() == (None,)
+    assert generations.history(conn, filled.id) == []
