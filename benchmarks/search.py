@@ -103,6 +103,8 @@ class Bench:
         self._index()
         results = list[Result]()
         for rows, more in zip(sizes, [*sizes[1:], sizes[-1] + extra], strict=True):
+            with closing(Client(self.stack)) as client:
+                client.wait_for_index_jobs()  # merging goes on after every row is in an index
             results.append(self._measure(rows, "idle"))
             results.append(self._measure(rows, "ingesting", partial(self._add, rows, more)))
             results.append(self._measure(more, "indexing", self._index))

@@ -1,5 +1,6 @@
 """The work of `ingest_document` and `batch_embed`: splits a job's items until they wait for vectors."""
 
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -24,10 +25,10 @@ BLOCK_BYTES = 384 * 1024
 SLICE = 0.25
 
 
-def ingest(runtime: Runtime, job_id: UUID) -> dict[str, object]:
+def ingest(runtime: Runtime, job_id: UUID, on_waiting: Callable[[], None] = lambda: None) -> dict[str, object]:
     """Works on the job until it is split or the slice of time is over; does nothing where it is not to be claimed.
 
-    Returns how the job stands. Raises: AttemptFailed.
+    `on_waiting` is called whenever more texts wait for their vectors. Returns how the job stands. Raises: AttemptFailed.
     """
     with runtime.pool.connection() as conn:
         claim = claims.take(conn, job_id, runtime.settings)
@@ -35,11 +36,11 @@ def ingest(runtime: Runtime, job_id: UUID) -> dict[str, object]:
         log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
         return {"claimed": False}
     with attempt(runtime, claim):
-        _split_all(runtime, claim)
+        _split_all(runtime, claim, on_waiting)
     return report(runtime, claim)
 
 
-def _split_all(runtime: Runtime, claim: Claim) -> None:
+def _split_all(runtime: Runtime, claim: Claim, on_waiting: Callable[[], None]) -> None:
     deadline = monotonic() + SLICE * runtime.settings.lease_s
     with runtime.pool.connection() as conn:
         collection = collections.by_id(conn, claim.collection_id) if claim.collection_id else None
@@ -50,7 +51,7 @@ def _split_all(runtime: Runtime, claim: Claim) -> None:
             if not blocks.adopt_unchanged(conn, claim, runtime.settings, BLOCK_ITEMS):
                 break
     while monotonic() < deadline:
-        if not _split_block(runtime, claim, collection, deadline):
+        if not _split_block(runtime, claim, collection, deadline, on_waiting):
             with runtime.pool.connection() as conn:
                 claims.release(conn, claim)
             return
@@ -59,7 +60,9 @@ def _split_all(runtime: Runtime, claim: Claim) -> None:
     runtime.publisher.poke()
 
 
-def _split_block(runtime: Runtime, claim: Claim, collection: Collection, deadline: float) -> bool:
+def _split_block(
+    runtime: Runtime, claim: Claim, collection: Collection, deadline: float, on_waiting: Callable[[], None]
+) -> bool:
     """Takes the next items through to the pending table; False where there are none left."""
     with runtime.pool.connection() as conn:
         sources = blocks.next_block(conn, claim, max_items=BLOCK_ITEMS, max_bytes=BLOCK_BYTES)
@@ -87,5 +90,6 @@ def _split_block(runtime: Runtime, claim: Claim, collection: Collection, deadlin
         with runtime.pool.connection() as conn:
             waits = blocks.store(conn, claim, collection, prepared, failures, runtime.settings)
         if waits:
+            on_waiting()
             runtime.wake(claim.queue)
     return bool(sources)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Thread
 from time import monotonic, sleep
 from typing import Self
 
@@ -31,15 +32,48 @@ def embed_pending(runtime: Runtime) -> int:
     While requests are out, the next one is packed and answers are written: each has a lane, a thread of its own. When
     all lanes are taken, another worker is woken, so that as many requests are out as there are to make.
     """
-    with Lanes(runtime) as lanes:
+    with Lanes(runtime, monotonic() + SLICE * runtime.settings.lease_s) as lanes:
         return lanes.run()
+
+
+class Beside:
+    """Embedding in the background of a block that splits documents: where all workers split, somebody must.
+
+    The block ends when its last request has.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._deadline = monotonic() + SLICE * runtime.settings.lease_s
+        self._thread: Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread:
+            self._thread.join()
+
+    def look(self) -> None:
+        """Something was split. Returns at once."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = Thread(target=self._run, name="beside")
+            self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            with Lanes(self._runtime, self._deadline) as lanes:
+                lanes.run()
+        except Exception:
+            # No fault of the job that is being split; the texts' leases bring them back.
+            log.exception("embedding beside the splitting broke off")
 
 
 class Lanes:
     """The requests that one process has in flight."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, deadline: float) -> None:
+        self._runtime, self._deadline = runtime, deadline
         self._threads = ThreadPoolExecutor(runtime.settings.embed_threads, "lane")
         self._taken: set[Future[bool]] = set()
         self._limited = False
@@ -55,9 +89,8 @@ class Lanes:
 
         Raises what ended one of the requests, after all have ended.
         """
-        deadline = monotonic() + SLICE * self._runtime.settings.lease_s
         texts = 0
-        while monotonic() < deadline and not self._limited:
+        while monotonic() < self._deadline and not self._limited:
             if len(self._taken) == self._runtime.settings.embed_threads:
                 self._wait()
                 continue
