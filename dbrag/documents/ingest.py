@@ -28,7 +28,9 @@ SLICE = 0.25
 def ingest(runtime: Runtime, job_id: UUID, on_waiting: Callable[[], None] = lambda: None) -> dict[str, object]:
     """Works on the job until it is split or the slice of time is over; does nothing where it is not to be claimed.
 
-    `on_waiting` is called whenever more texts wait for their vectors. Returns how the job stands. Raises: AttemptFailed.
+    `on_waiting` is called whenever more texts wait for their vectors.
+
+    Returns how the job stands. Raises: AttemptFailed.
     """
     with runtime.pool.connection() as conn:
         claim = claims.take(conn, job_id, runtime.settings)

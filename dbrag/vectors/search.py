@@ -21,8 +21,9 @@ from dbrag.vectors.tables import column_type, generation_table
 
 SQL = beside(__file__, "search.sql")
 
-EF_SEARCH = 100
-"""Candidates that the graph walk keeps in mind, a segment; fewer than `limit` would silently cut the answer short."""
+EF_SEARCH, EF_SEARCH_AT_MOST = 100, 1000
+"""Candidates that the graph walk keeps in mind, a segment: fewer than are asked for would silently cut the answer
+short. The most is pgvector's."""
 
 
 class GenerationGone(Transient):
@@ -54,14 +55,17 @@ def nearest(
 
     `vector` (dimensions,). Raises: GenerationGone.
     """
-    generation_id, ef_search = collection.generation_id, max(limit, EF_SEARCH)
+    generation_id, candidates = collection.generation_id, 2 * limit + 20
+    ef_search = min(max(candidates, EF_SEARCH), EF_SEARCH_AT_MOST)
     names = {"table": generation_table(generation_id), "type": column_type(collection.storage, collection.dimensions)}
     parameters = {
         "vector": as_parameter(vector, collection.storage),
         "filter": Jsonb(metadata_filter) if metadata_filter else None,
         "limit": limit,
+        "candidates": candidates,
         "generation_id": generation_id,
     }
+    query = SQL.search_filtered if metadata_filter else SQL.search
     live: list[int] = []
     hits: list[Hit] = []
     try:
@@ -69,7 +73,7 @@ def nearest(
             # Once, but where a segment was sealed or replaced between the two statements.
             while not hits and (now := set_search(conn, generation_id, ef_search)) != live:
                 live = now
-                hits = cursor.execute(SQL.search.format(**names), parameters | {"segment_ids": live}).fetchall()
+                hits = cursor.execute(query.format(**names), parameters | {"segment_ids": live}).fetchall()
             # A graph holds vectors of unit length, rounded anew, and orders them by these.
             hits.sort(key=lambda hit: -hit.score)
             if len(hits) == limit or not live:

@@ -121,6 +121,7 @@ def plan(conn: Connection, corpus: Corpus, query: str = "search", wanted: str | 
                 "vector": as_parameter(corpus.vectors[0], collection.storage),
                 "filter": wanted,
                 "limit": 10,
+                "candidates": 40,
                 "found": found,
                 "segment_ids": segment_ids,
                 "generation_id": collection.generation_id,
@@ -177,6 +178,7 @@ def test_segments_that_were_replaced_in_between_are_noticed(conn: Connection, co
         "vector": as_parameter(corpus.vectors[0], collection.storage),
         "filter": None,
         "limit": 10,
+        "candidates": 40,
         "generation_id": collection.generation_id,
     }
     with conn.transaction():
@@ -187,7 +189,7 @@ def test_segments_that_were_replaced_in_between_are_noticed(conn: Connection, co
 
 
 def test_a_narrow_filter_starts_from_the_versions_that_match(conn: Connection, corpus: Corpus) -> None:
-    lines = plan(conn, corpus, "search", '{"n": 4711}')
+    lines = plan(conn, corpus, "search_filtered", '{"n": 4711}')
     assert "Index Scan on document_versions_metadata" in lines
     assert "Order By" not in lines
 

@@ -174,6 +174,7 @@ def scans(conn: Connection, collection: Collection, query: SQL, limit: int) -> d
         "vector": as_parameter(random_vectors(1, 8, seed=99)[0], collection.storage),
         "filter": None,
         "limit": limit,
+        "candidates": limit,
         "generation_id": collection.generation_id,
         "found": 0,
     }
