@@ -181,6 +181,7 @@ UPDATE jobs SET params = params || '{"seal": true}' WHERE id = %(id)s AND status
 -- Sizes in bytes; rows as of the last ANALYZE or VACUUM, or as of sealing.
 SELECT s.id, s.status,
        CASE s.status WHEN 'indexed' THEN greatest(c.reltuples, 0)::bigint ELSE coalesce(s.rows, 0) END AS rows,
-       pg_total_relation_size(c.oid) AS bytes, s.created_at, s.sealed_at, s.indexed_at
+       coalesce(pg_total_relation_size(c.oid), 0) AS bytes, -- NULL for a table that is being dropped
+       s.created_at, s.sealed_at, s.indexed_at
 FROM segments s JOIN pg_class c ON c.oid = to_regclass(format('generation_%%s_segment_%%s', s.generation_id, s.id))
 WHERE s.generation_id = %(generation_id)s ORDER BY s.id
