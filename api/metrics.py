@@ -57,7 +57,7 @@ class _Recall(Collector):
             with runtime().pool.connection(timeout=TIMEOUT_S) as conn:
                 conn.execute("SET LOCAL statement_timeout = '2s'")
                 found = probes.summary(conn)
-        except psycopg.OperationalError:
+        except psycopg.Error:
             return
         yield GaugeMetricFamily("dbrag_recall_probed_generations", "Serving indexes that were probed.", found.probed)
         yield GaugeMetricFamily("dbrag_recall_below_floor", "Of these, how many are below their floor.", found.below)

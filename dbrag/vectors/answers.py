@@ -40,6 +40,10 @@ class AnswerCache:
 
     def put(self, collection: Collection, question: Question, hits: list[Hit]) -> None:
         """Keep an answer that was found after `collection` had been read."""
+        try:
+            packed = orjson.dumps(hits)
+        except TypeError:  # metadata with a whole number beyond 64 bits, as PostgreSQL writes 1e25
+            return
         # Texts shrink to half; the fastest level is as good as the others here.
-        name, value = key(collection, question), zlib.compress(orjson.dumps(hits), 1)
+        name, value = key(collection, question), zlib.compress(packed, 1)
         self._cache.ask(lambda redis: redis.set(name, value, ex=self._ttl_s), None)

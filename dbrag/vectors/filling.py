@@ -156,8 +156,9 @@ def _count_waiting(conn: Connection, generation: Generation) -> int:
 
 
 def _fill_slice(conn: Connection, claim: Claim, generation: Generation, pass_: Pass, settings: Settings) -> Pass:
+    table = generation_table(generation.id)
     row = conn.execute(
-        SQL.fill.format(table=generation_table(generation.id)),
+        SQL.fill.format(table=table),
         {
             "collection_id": generation.collection_id,
             "generation_id": generation.id,
@@ -170,7 +171,9 @@ def _fill_slice(conn: Connection, claim: Claim, generation: Generation, pass_: P
             "limit": SLICE_CHUNKS,
         },
     ).fetchone()
-    hash_, id_, looked_at, missing = row or (b"", 0, 0, 0)
+    hash_, id_, looked_at, filled = row or (b"", 0, 0, [])
+    there = {"generation_id": generation.id, "chunk_ids": filled}
+    missing = len(filled) - (conn.execute(SQL.unfill.format(table=table), there).rowcount if filled else 0)
     if generation.status is GenerationStatus.BUILDING:
         claims.renew(conn, claim, settings, chunks_done=looked_at - missing)
     after = Pass(bytes(hash_).hex(), id_, pass_.missing + missing, ended=looked_at < SLICE_CHUNKS)

@@ -4,7 +4,9 @@ SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%(index)s)
 
 -- name: set_up
 -- For a session that builds; a graph that does not fit is built some ten times slower.
-SELECT set_config('application_name', %(name)s, false), set_config('maintenance_work_mem', %(memory)s, false),
+-- Limits of the role or the database are meant for queries; a build may take hours, and its task has a limit.
+SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false),
+       set_config('application_name', %(name)s, false), set_config('maintenance_work_mem', %(memory)s, false),
        set_config('max_parallel_maintenance_workers', %(workers)s, false),
        -- a build whose worker died ends before the next one begins, which would wait for it and be waited for
        set_config('client_connection_check_interval', %(check)s, false)

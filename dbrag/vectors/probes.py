@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from dbrag.database.pool import Connection, connect
 from dbrag.database.queries import beside
+from dbrag.errors import Transient
 from dbrag.settings import Settings
 from dbrag.vectors import recall
 from dbrag.vectors.model import Generation, Probe, Recall
@@ -45,8 +46,8 @@ def probe_due(settings: Settings) -> int:
         while monotonic() < deadline and (generation := _next(conn)) is not None:
             try:
                 _probe(conn, generation, settings)
-            except UndefinedTable:
-                log.info("a generation was dropped while it was probed", generation_id=generation.id)
+            except (UndefinedTable, Transient) as exc:
+                log.info("a generation changed while it was probed", generation_id=generation.id, error=str(exc))
                 break
             done += 1
     return done

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
+from dbrag.errors import Transient
 from dbrag.vectors.model import Generation, Recall
 from dbrag.vectors.parameter import VectorParameter
 from dbrag.vectors.search import set_search
@@ -23,6 +24,9 @@ EXACT_ROWS = 20_000_000
 """Rows that the exact scans of one measurement read, some 0.85 µs each: larger generations get fewer samples."""
 
 SAMPLES_AT_LEAST = 5
+
+TRIES = 3
+"""A segment that is replaced meanwhile takes its rows along, and what was measured is worth nothing."""
 
 OVERSAMPLING = 20
 """Pages to choose from, for each sample: two samples of one page are often neighbours."""
@@ -52,10 +56,28 @@ def measure(conn: Connection, generation: Generation, *, samples: int, ef_search
     than asked for where the generation is small, or so large that the exact scans would take minutes (EXACT_ROWS).
     Without any the recall is 1. Stored vectors are easier to find than strangers' questions: take it for an upper
     bound. `conn` is best in autocommit: then no transaction lasts longer than one search.
+
+    Raises: Transient where segments were replaced each time.
     """
-    with conn.transaction():
-        segment_ids = set_search(conn, generation.id, ef_search)
-        vectors = _sample(conn, generation, segment_ids, samples) if segment_ids else []
+    for _ in range(TRIES):
+        with conn.transaction():
+            segment_ids = set_search(conn, generation.id, ef_search)
+            vectors = _sample(conn, generation, segment_ids, samples) if segment_ids else []
+        recall = _compare(conn, generation, segment_ids, vectors, ef_search, floor)
+        with conn.transaction():
+            if set_search(conn, generation.id, ef_search) == segment_ids:
+                return recall
+    raise Transient("segments were replaced again and again while the recall was measured", code="segments_changed")
+
+
+def _compare(
+    conn: Connection,
+    generation: Generation,
+    segment_ids: list[int],
+    vectors: list[Stored],
+    ef_search: int,
+    floor: float,
+) -> Recall:
     exact = [_search(conn, generation, segment_ids, vector, None) for vector in vectors]
 
     def found(ef: int) -> list[Neighbours]:

@@ -72,6 +72,8 @@ def drop(conn: Connection, generation_id: int, segment_id: int, patience_s: floa
         "table": generation_table(generation_id),
         "segment": segment_table(generation_id, segment_id),
     }
+    for (half,) in conn.execute(SQL.half_detached, {"table": f"generation_{generation_id}"}).fetchall():
+        conn.execute(SQL.finish_detach.format(table=names["table"], segment=Identifier(half)))
     attachment = conn.execute(
         SQL.attachment, {"segment": segment_table_name(generation_id, segment_id)}
     ).fetchone() or (None,)

@@ -14,6 +14,11 @@ SELECT id FROM segments WHERE generation_id = %(generation_id)s AND status = 're
 SELECT i.inhdetachpending FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
 WHERE c.oid = to_regclass(%(segment)s)
 
+-- name: half_detached
+-- Partitions whose detaching was interrupted: PostgreSQL detaches no other one before these.
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = to_regclass(%(table)s) AND i.inhdetachpending
+
 -- name: limit_statements
 SELECT set_config('statement_timeout', %(limit)s, false)
 

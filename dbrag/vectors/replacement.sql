@@ -28,7 +28,7 @@ SELECT count(*) FROM (SELECT FROM pending WHERE generation_id = %(generation_id)
 
 -- name: fill
 -- Puts the next chunks on the pending table that have no vector in this generation; returns the last one that was
--- looked at, how many were looked at, and how many were put there.
+-- looked at, how many were looked at, and those that were put there.
 WITH slice AS (
     SELECT id, tenant_id, version_id, tokens, hash FROM chunks
     WHERE collection_id = %(collection_id)s AND (hash, id) > (%(after_hash)s, %(after_id)s) AND kept_chunk_id IS NULL
@@ -42,7 +42,13 @@ WITH slice AS (
     WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.chunk_id = s.id)
     ON CONFLICT DO NOTHING RETURNING chunk_id
 )
-SELECT hash, id, (SELECT count(*) FROM slice), (SELECT count(*) FROM filled) FROM slice ORDER BY hash DESC, id DESC LIMIT 1
+SELECT hash, id, (SELECT count(*) FROM slice), ARRAY(SELECT chunk_id FROM filled)
+FROM slice ORDER BY hash DESC, id DESC LIMIT 1
+
+-- name: unfill
+-- Those of them that got their vector while `fill` ran, which did not see it yet: in a later snapshot it is there.
+DELETE FROM pending p WHERE p.generation_id = %(generation_id)s AND p.chunk_id = ANY(%(chunk_ids)s)
+  AND EXISTS (SELECT FROM {table} e WHERE e.chunk_id = p.chunk_id)
 
 -- name: catch_up
 -- From here on documents go live with their vectors in both generations.
@@ -56,10 +62,13 @@ SELECT NOT EXISTS (
 
 -- name: live_rows
 -- Vectors of chunks that searches see, in both generations at the same moment.
+WITH searched AS (SELECT id FROM segments WHERE status IN ('fresh', 'sealed', 'indexed'))
 SELECT (SELECT count(*) FROM {serving} e JOIN chunks c ON c.id = e.chunk_id
-        JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'),
+        JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
+        WHERE e.segment_id IN (SELECT id FROM searched)),
        (SELECT count(*) FROM {table} e JOIN chunks c ON c.id = e.chunk_id
-        JOIN document_versions v ON v.id = c.version_id AND v.status = 'live')
+        JOIN document_versions v ON v.id = c.version_id AND v.status = 'live'
+        WHERE e.segment_id IN (SELECT id FROM searched))
 
 -- name: keep_serving
 -- The generation that has served until now, and can be rolled back to.

@@ -31,6 +31,9 @@ class GenerationGone(Transient):
 
     code = "generation_gone"
 
+    def __init__(self) -> None:
+        super().__init__("the collection's index has just been replaced: search again")
+
 
 def search(runtime: Runtime, collection: Collection, question: Question) -> Answer:
     """The chunks of live documents nearest to a text or a vector, best first.
@@ -71,7 +74,7 @@ def nearest(
     try:
         with conn.cursor(row_factory=class_row(Hit)) as cursor:
             # Once, but where a segment was sealed or replaced between the two statements.
-            while not hits and (now := set_search(conn, generation_id, ef_search)) != live:
+            while not hits and (now := _serving_segments(conn, generation_id, ef_search)) != live:
                 live = now
                 hits = cursor.execute(query.format(**names), parameters | {"segment_ids": live}).fetchall()
             # A graph holds vectors of unit length, rounded anew, and orders them by these.
@@ -80,14 +83,27 @@ def nearest(
                 return Answer(hits, AnsweredBy.INDEX)
             exact = cursor.execute(SQL.search_exactly.format(**names), parameters | {"found": len(hits)}).fetchall()
     except UndefinedTable as exc:
-        raise GenerationGone("the collection's index has just been replaced: search again") from exc
+        raise GenerationGone from exc
     return Answer(exact, AnsweredBy.EXACT) if exact else Answer(hits, AnsweredBy.INDEX)
 
 
 def set_search(conn: Connection, generation_id: int, ef_search: int) -> list[int]:
     """Settings for the searches of this transaction; returns the live segments: none before the first is written."""
+    return _set_search(conn, generation_id, ef_search)[1]
+
+
+def _serving_segments(conn: Connection, generation_id: int, ef_search: int) -> list[int]:
+    """The same for a generation that serves. Raises: GenerationGone."""
+    serves, segment_ids = _set_search(conn, generation_id, ef_search)
+    if not serves:
+        raise GenerationGone
+    return segment_ids
+
+
+def _set_search(conn: Connection, generation_id: int, ef_search: int) -> tuple[bool, list[int]]:
     row = conn.execute(SQL.set_search, {"generation_id": generation_id, "ef_search": str(ef_search)}).fetchone()
-    return row[-1] if row else []
+    assert row is not None
+    return row[-2], row[-1]
 
 
 def _embed(runtime: Runtime, collection: Collection, query: str) -> NDArray[Any]:

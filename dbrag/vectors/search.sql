@@ -1,8 +1,9 @@
 -- name: set_search
 -- For this transaction: a plan made for the filter and limit at hand, and no giving up before `limit` rows are found.
--- Last the segments that searches see.
+-- Last, whether the generation serves, and the segments that its searches see.
 SELECT set_config('hnsw.ef_search', %(ef_search)s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
        set_config('plan_cache_mode', 'force_custom_plan', true),
+       EXISTS (SELECT FROM generations WHERE id = %(generation_id)s AND status = 'serving'),
        ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
              AND status IN ('fresh', 'sealed', 'indexed') ORDER BY id)
 
@@ -44,7 +45,7 @@ ORDER BY e.embedding <=> %(vector)s::{type} LIMIT %(limit)s
 
 -- name: search_exactly
 -- The same without a graph, which may give up before it has found what there is, and of the segments that are live
--- now. No rows where none of these has a graph, or where there are no more rows than the `found` ones.
+-- now. No rows where the answer was exact already, or where there are no more rows than the `found` ones.
 -- In two steps, so that texts are not sorted along: half as long for filters that keep half.
 WITH nearest AS MATERIALIZED (
     SELECT e.chunk_id, e.embedding <=> %(vector)s::{type} AS distance
@@ -54,7 +55,8 @@ WITH nearest AS MATERIALIZED (
     WHERE e.segment_id = ANY (ARRAY(SELECT id FROM segments WHERE generation_id = %(generation_id)s
                                     AND status IN ('fresh', 'sealed', 'indexed')))
       AND (%(filter)s::jsonb IS NULL OR v.metadata @> %(filter)s::jsonb)
-      AND EXISTS (SELECT FROM segments WHERE generation_id = %(generation_id)s AND status <> 'fresh')
+      AND (%(filter)s::jsonb IS NULL -- its candidates may all have been of documents that do not live yet
+           OR EXISTS (SELECT FROM segments WHERE generation_id = %(generation_id)s AND status <> 'fresh'))
       AND EXISTS (SELECT FROM {table} OFFSET %(found)s)
     ORDER BY (e.embedding <=> %(vector)s::{type}) + 0 LIMIT %(limit)s
 )

@@ -136,11 +136,14 @@ SELECT id FROM segments WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
 
 -- name: generations_to_tend
 -- Those of these generations that nobody tends: (collection id, tenant id, generation id).
--- After a failure there is a pause, or a full disk would be tried again every minute.
+-- After a failure or a cancel there is a pause, or a full disk would be tried again every minute; and after a merge that
+-- could not be completed, unless there are indexes to build.
 SELECT c.id, c.tenant_id, g.id FROM generations g JOIN collections c ON c.id = g.collection_id
 WHERE g.id = ANY(%(generation_ids)s) AND g.status <> 'abandoned' AND c.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM jobs j WHERE j.generation_id = g.id AND j.kind = 'rebuild_index'
-    AND (j.finished_at IS NULL OR j.status = 'failed' AND j.finished_at > now() - make_interval(secs => %(pause_s)s)))
+    AND (j.finished_at IS NULL OR j.finished_at > now() - make_interval(secs => %(pause_s)s) AND (
+        j.status IN ('failed', 'cancelled') OR j.result @> '{"waited": true}' AND NOT EXISTS (
+            SELECT FROM segments s WHERE s.generation_id = g.id AND s.status = 'sealed'))))
 
 -- name: generations_with_work
 -- Generations with a segment that waits for its index, or to be dropped. A merge that is being made waits for nobody:

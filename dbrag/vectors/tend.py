@@ -27,12 +27,16 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Tended:
-    """What was done: indexes built in place, merges, rewrites, segments dropped; `warnings` are sentences."""
+    """What was done: indexes built in place, merges, rewrites, segments dropped; `warnings` are sentences.
+
+    `waited`: a merge could not be completed, since an old transaction did not end.
+    """
 
     built: int = 0
     merged: int = 0
     rewritten: int = 0
     dropped: int = 0
+    waited: bool = False
     warnings: list[str] = field(default_factory=list[str])
 
     @property
@@ -89,6 +93,7 @@ def steps(
                 _do(remaining[0], builder, generation, tended, fence)
             except OldTransaction as exc:  # the next job completes the merge; this one has done what it could
                 tended.warnings.append(exc.detail)
+                tended.waited = True
                 break
         yield []
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+import numpy as np
 import pytest
 from psycopg.sql import SQL, Identifier
 
@@ -20,9 +21,9 @@ from dbrag.jobs.model import Job, Kind, Queue, Status
 from dbrag.jobs.progress import progress
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from dbrag.vectors import build, clearing, generations, replacement
+from dbrag.vectors import build, clearing, generations, merge, replacement, segments
 from dbrag.vectors.model import GenerationStatus
-from dbrag.vectors.search import nearest
+from dbrag.vectors.search import GenerationGone, nearest
 from tests.provider.process import ProviderServer
 from tests.provider.vectors import vector_of
 
@@ -311,3 +312,39 @@ def test_a_deleted_collection_takes_its_generations_along(
     for id_ in ids:
         assert conn.execute("SELECT to_regclass(%s)", [f"generation_{id_}"]).fetchone() == (None,)
     assert generations.history(conn, filled.id) == []
+
+
+def test_a_merge_that_is_under_way_does_not_spoil_the_change(
+    conn: Connection, runtime: Runtime, filled: Collection
+) -> None:
+    serving = generations.of_collection(conn, filled.id)
+    with conn.transaction():
+        segments.seal(conn, serving.id)
+    [(sealed,)] = conn.execute("SELECT id FROM segments WHERE generation_id = %s", [serving.id]).fetchall()
+    copy = merge.begin(conn, serving, [sealed])
+    merge.fill(conn, serving, copy, [sealed])
+    segments.attach(conn, serving.id, copy)
+    assert run(conn, runtime, put(conn, filled, runtime.settings, dimensions=16)).status is Status.SUCCEEDED
+
+
+def test_a_search_that_comes_too_late_for_its_generation_is_told(
+    conn: Connection, runtime: Runtime, filled: Collection, say: Callable[[int], str]
+) -> None:
+    run(conn, runtime, put(conn, filled, runtime.settings, dimensions=16))
+    with pytest.raises(GenerationGone):
+        found(conn, filled, say(1))
+
+
+def test_vectors_of_failed_documents_hide_no_others(
+    conn: Connection, runtime: Runtime, filled: Collection, provider: ProviderServer, say: Callable[[int], str]
+) -> None:
+    """They stay for a retry, nearer to the question than all that searches may see, in the only segment."""
+    provider.script(refuse_containing=say(999))
+    submit(conn, runtime, filled, {"bad": "\n\n".join(say(n) for n in (*range(500, 560), 999))})
+    embed.embed_pending(runtime)
+    provider.script()
+    near = np.mean([vector_of(say(n), 8) for n in range(500, 560)], axis=0)
+    with conn.transaction():
+        hits = nearest(conn, filled, near, 10, None).hits
+    assert len(hits) == 10
+    assert "bad" not in {hit.external_id for hit in hits}
