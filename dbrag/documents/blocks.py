@@ -90,6 +90,8 @@ def store(
     _store_texts(conn, fresh)
     waiting = [Waiting(p.version_id, p.id, p.chunk.tokens, p.chunk.hash) for p in placed if p.kept_chunk_id is None]
     serving, *building = generations.written(conn, collection.id)
+    # Of a retry a generation that is being built may have put texts on the table meanwhile.
+    conn.execute(SQL.delete_pending, {"version_ids": sorted(split_before & still)})
     for one in building:
         _copy_pending(conn, claim, one, [*waiting, *_missing(conn, one, split_before & still)])
     waiting += _missing(conn, serving, split_before & still)

@@ -92,8 +92,8 @@ def count_version(conn: Connection, collection_ids: Iterable[int]) -> None:
 def delete(conn: Connection, tenant_id: UUID, name: str) -> None:
     """Hides the collection at once and cancels its jobs; its rows are removed in the background."""
     collection = get(conn, tenant_id, name)
-    conn.execute(SQL.delete_collection, {"id": collection.id})
     settle.cancel_collection(conn, collection.id)
+    conn.execute(SQL.delete_collection, {"id": collection.id})
 
 
 def _find(conn: Connection, tenant_id: UUID, name: str) -> Collection | None:

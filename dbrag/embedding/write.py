@@ -88,10 +88,12 @@ def _take(conn: Connection, batch: Batch, known: Sequence[Text]) -> list[Text]:
 
 def _fail(conn: Connection, batch: Batch, refused: Sequence[tuple[Text, dict[str, Any]]]) -> list[Outcome]:
     """What a generation that is being built refuses is its own failure, and no document's: another one serves them."""
-    for text, error in refused:
-        if batch.is_of_a_build(text):
-            generations.refuse(conn, text.generation_id, error)
-    return versions.fail(conn, {text.version_id: error for text, error in refused if not batch.is_of_a_build(text)})
+    own = [
+        (text, error)
+        for text, error in refused
+        if not (batch.is_of_a_build(text) and generations.refuse(conn, text.generation_id, error))
+    ]
+    return versions.fail(conn, {text.version_id: error for text, error in own})
 
 
 def _copy(conn: Connection, batch: Batch, found: Found, texts: Sequence[Text]) -> None:

@@ -56,8 +56,9 @@ ORDER BY id LIMIT %(limit)s
 
 -- name: expired_pending
 -- Texts whose worker has died may be claimed again.
-UPDATE pending SET claim_id = NULL, lease_until = NULL, deferrals = least(deferrals + 1, 1000) WHERE chunk_id IN (
-    SELECT chunk_id FROM pending WHERE lease_until < now() ORDER BY chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+UPDATE pending SET claim_id = NULL, lease_until = NULL, deferrals = least(deferrals + 1, 1000)
+WHERE (chunk_id, generation_id) IN (
+    SELECT chunk_id, generation_id FROM pending WHERE lease_until < now() ORDER BY chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 
 -- name: hold_for_index

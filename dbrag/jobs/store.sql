@@ -202,7 +202,8 @@ WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND finished_at IS NULL AND stat
 -- The collection is being deleted.
 UPDATE jobs SET status = 'cancelling', publish_at = NULL, claim_id = NULL, lease_until = NULL, reason_code = NULL,
        reason_detail = NULL, reason_until = NULL
-WHERE collection_id = %(collection_id)s AND finished_at IS NULL AND status <> 'cancelling'
+WHERE id IN (SELECT id FROM jobs WHERE collection_id = %(collection_id)s AND finished_at IS NULL
+             AND status <> 'cancelling' ORDER BY id FOR UPDATE)
 
 -- name: lock_failed_documents
 -- In the order that everybody keeps: a newer version going live, or a deletion, must not slip in between.

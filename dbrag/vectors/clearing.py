@@ -33,6 +33,7 @@ def clear_generations(pool: Pool, settings: Settings) -> int:
 def _drop_texts(conn: Connection) -> int:
     """Drops texts that wait for such a generation; a document that waited for nothing else goes live."""
     version_ids = [row[0] for row in conn.execute(SQL.unwanted_texts, {"limit": SLICE})]
+    version_ids += [row[0] for row in conn.execute(SQL.forgotten_versions, {"limit": SLICE})]
     if version_ids:
         versions.lock(conn, version_ids)
         conn.execute(SQL.drop_texts, {"version_ids": version_ids})

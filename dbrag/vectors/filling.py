@@ -7,13 +7,14 @@ only gets less. When a pass has found nothing missing, and nothing that searches
 
 from dataclasses import asdict, dataclass
 from time import monotonic
+from typing import Any
 
 import structlog
 
 from dbrag.database.pool import Connection, connect
 from dbrag.database.queries import beside
-from dbrag.documents import collections
-from dbrag.errors import NotFound, Permanent
+from dbrag.documents import collections, versions
+from dbrag.errors import NotFound, Permanent, Transient
 from dbrag.jobs import claims
 from dbrag.jobs.model import Claim, Queue
 from dbrag.jobs.settle import finish
@@ -64,8 +65,7 @@ def fill(runtime: Runtime, claim: Claim, generation: Generation) -> None:
     if reason is None:
         found = _measure(runtime, generation)
         with runtime.pool.connection() as conn:
-            claims.note(conn, claim, asdict(done) | {"recall_at_10": found.recall_at_10})
-            _serve(conn, claim, generation, runtime.settings)
+            _serve(conn, claim, generation, runtime.settings, asdict(done) | {"recall_at_10": found.recall_at_10})
     else:
         with runtime.pool.connection() as conn:
             claims.put_off(conn, claim, "embedding", reason, LOOK_AGAIN_S)
@@ -83,6 +83,7 @@ def _advance(runtime: Runtime, claim: Claim, generation: Generation) -> str | No
         while monotonic() < deadline:
             with runtime.pool.connection() as conn:
                 claims.renew(conn, claim, runtime.settings)
+            with runtime.pool.connection() as conn:
                 next_pass = _step(conn, claim, generation.id, pass_, runtime.settings)
             if next_pass is None:
                 return None
@@ -144,6 +145,8 @@ def _check_state(conn: Connection, generation: Generation) -> None:
     row = conn.execute(SQL.since, {"id": generation.id}).fetchone()
     assert row is not None
     refusal, everybody_knows = row
+    if not generation.is_being_built:
+        raise Permanent("the generation was given up: PUT the collection again", code="abandoned")
     if refusal:
         raise Permanent(f"a text gets no vector with the new settings: {refusal['detail']}", code=refusal["code"])
     if not everybody_knows:
@@ -156,32 +159,31 @@ def _count_waiting(conn: Connection, generation: Generation) -> int:
 
 
 def _fill_slice(conn: Connection, claim: Claim, generation: Generation, pass_: Pass, settings: Settings) -> Pass:
-    table = generation_table(generation.id)
-    row = conn.execute(
-        SQL.fill.format(table=table),
+    """Locks as everybody does: documents, then texts, then the job."""
+    after = {"after_hash": bytes.fromhex(pass_.after_hash), "after_id": pass_.after_id, "limit": SLICE_CHUNKS}
+    chunks = conn.execute(SQL.slice, {"collection_id": generation.collection_id} | after).fetchall()
+    chunk_ids = [id_ for _, id_ in chunks]
+    versions.lock_of_chunks(conn, chunk_ids)
+    missing = conn.execute(
+        SQL.fill.format(table=generation_table(generation.id)),
         {
-            "collection_id": generation.collection_id,
+            "chunk_ids": chunk_ids,
             "generation_id": generation.id,
             "model": generation.model,
             "dimensions": generation.dimensions,
             "job_id": claim.id,
             "rank": Queue.LOW.rank,
-            "after_hash": bytes.fromhex(pass_.after_hash),
-            "after_id": pass_.after_id,
-            "limit": SLICE_CHUNKS,
         },
-    ).fetchone()
-    hash_, id_, looked_at, filled = row or (b"", 0, 0, [])
-    there = {"generation_id": generation.id, "chunk_ids": filled}
-    missing = len(filled) - (conn.execute(SQL.unfill.format(table=table), there).rowcount if filled else 0)
-    if generation.status is GenerationStatus.BUILDING:
-        claims.renew(conn, claim, settings, chunks_done=looked_at - missing)
-    after = Pass(bytes(hash_).hex(), id_, pass_.missing + missing, ended=looked_at < SLICE_CHUNKS)
-    claims.remember(conn, claim, {"pass": asdict(after)})
-    return after
+    ).rowcount
+    first_pass = generation.status is GenerationStatus.BUILDING
+    claims.renew(conn, claim, settings, chunks_done=len(chunks) - missing if first_pass else 0)
+    hash_, id_ = chunks[-1] if chunks else (b"", 0)
+    next_pass = Pass(bytes(hash_).hex(), id_, pass_.missing + missing, ended=len(chunks) < SLICE_CHUNKS)
+    claims.remember(conn, claim, {"pass": asdict(next_pass)})
+    return next_pass
 
 
-def _serve(conn: Connection, claim: Claim, generation: Generation, settings: Settings) -> None:
+def _serve(conn: Connection, claim: Claim, generation: Generation, settings: Settings, result: dict[str, Any]) -> None:
     """Lets the generation serve, in the caller's transaction, and ends the job; the one before is kept for a while.
 
     Raises: Permanent where the two do not have the same rows.
@@ -196,7 +198,9 @@ def _serve(conn: Connection, claim: Claim, generation: Generation, settings: Set
     keep = {"collection_id": generation.collection_id, "keep_s": settings.keep_generation_s}
     conn.execute(SQL.keep_serving, keep)
     if conn.execute(SQL.serve, {"id": generation.id}).rowcount != 1:
-        raise Permanent("the generation was given up in between", code="abandoned")
+        raise Transient("a text was refused in between, or the generation was given up", code="not_complete")
+    claims.renew(conn, claim, settings)
+    claims.note(conn, claim, result)
     claims.count_step(conn, claim)
     finish(conn, [claim.id])
     collections.count_version(conn, [generation.collection_id])

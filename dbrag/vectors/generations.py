@@ -41,9 +41,9 @@ def all_of_collections(conn: Connection, collection_ids: Collection[int]) -> lis
         return cursor.execute(SQL.generations_of_collections, {"collection_ids": list(collection_ids)}).fetchall()
 
 
-def refuse(conn: Connection, generation_id: int, reason: dict[str, Any]) -> None:
-    """Remembers why a generation that is being built cannot be completed; its job ends it."""
-    conn.execute(SQL.refuse_generation, {"id": generation_id, "reason": Jsonb(reason)})
+def refuse(conn: Connection, generation_id: int, reason: dict[str, Any]) -> bool:
+    """Remembers why a generation that is being built cannot be completed; its job ends it. False where it is not."""
+    return conn.execute(SQL.refuse_generation, {"id": generation_id, "reason": Jsonb(reason)}).rowcount == 1
 
 
 def written(conn: Connection, collection_id: int) -> list[Written]:

@@ -47,7 +47,8 @@ def begin(conn: Connection, tenant_id: UUID, collection_id: int, target: Target,
     try:
         with conn.transaction():
             if kept:
-                conn.execute(SQL.reopen, {"id": kept.id})
+                if conn.execute(SQL.reopen, {"id": kept.id}).rowcount != 1:
+                    raise Conflict("the generation that was kept has just been given up: ask again to make a new one")
                 generation_id = kept.id
             else:
                 generation_id = generations.insert(conn, tenant_id, collection_id, target, GenerationStatus.BUILDING)

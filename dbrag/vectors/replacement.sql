@@ -2,6 +2,7 @@
 -- The one that is being built beside the serving one, and its job.
 SELECT g.id, g.collection_id, g.model, g.dimensions, g.storage, g.m, g.ef_construction, g.status, j.id AS job_id
 FROM generations g JOIN jobs j ON j.generation_id = g.id AND j.kind = 'rebuild_index' AND j.finished_at IS NULL
+  AND j.params @> '{"fill": true}'
 WHERE g.collection_id = %(collection_id)s AND g.status IN ('building', 'catching_up')
 
 -- name: kept_generations
@@ -26,29 +27,24 @@ SELECT count(*) FROM chunks WHERE collection_id = %(collection_id)s AND kept_chu
 -- Texts that wait for their vector in this generation, counted up to a limit.
 SELECT count(*) FROM (SELECT FROM pending WHERE generation_id = %(generation_id)s LIMIT %(limit)s) p
 
--- name: fill
--- Puts the next chunks on the pending table that have no vector in this generation; returns the last one that was
--- looked at, how many were looked at, and those that were put there.
-WITH slice AS (
-    SELECT id, tenant_id, version_id, tokens, hash FROM chunks
-    WHERE collection_id = %(collection_id)s AND (hash, id) > (%(after_hash)s, %(after_id)s) AND kept_chunk_id IS NULL
-    ORDER BY hash, id LIMIT %(limit)s
-), filled AS (
-    INSERT INTO pending (chunk_id, tenant_id, version_id, job_id, generation_id, model, dimensions, queue_rank, tokens,
-                         hash)
-    SELECT s.id, s.tenant_id, s.version_id, %(job_id)s, %(generation_id)s, %(model)s, %(dimensions)s, %(rank)s,
-           s.tokens, s.hash
-    FROM slice s JOIN document_versions v ON v.id = s.version_id AND v.status IN ('live', 'waiting')
-    WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.chunk_id = s.id)
-    ON CONFLICT DO NOTHING RETURNING chunk_id
-)
-SELECT hash, id, (SELECT count(*) FROM slice), ARRAY(SELECT chunk_id FROM filled)
-FROM slice ORDER BY hash DESC, id DESC LIMIT 1
+-- name: slice
+-- The next chunks in the order of their hashes.
+SELECT hash, id FROM chunks
+WHERE collection_id = %(collection_id)s AND (hash, id) > (%(after_hash)s, %(after_id)s) AND kept_chunk_id IS NULL
+ORDER BY hash, id LIMIT %(limit)s
 
--- name: unfill
--- Those of them that got their vector while `fill` ran, which did not see it yet: in a later snapshot it is there.
-DELETE FROM pending p WHERE p.generation_id = %(generation_id)s AND p.chunk_id = ANY(%(chunk_ids)s)
-  AND EXISTS (SELECT FROM {table} e WHERE e.chunk_id = p.chunk_id)
+-- name: fill
+-- Puts those of these chunks on the pending table that have no vector in this generation. Read under the documents'
+-- locks: whoever writes such a vector, or moves such a chunk, has ended or not begun. A version that is still to be
+-- split, in a retry, is left to that.
+INSERT INTO pending (chunk_id, tenant_id, version_id, job_id, generation_id, model, dimensions, queue_rank, tokens, hash)
+SELECT c.id, c.tenant_id, c.version_id, %(job_id)s, %(generation_id)s, %(model)s, %(dimensions)s, %(rank)s, c.tokens,
+       c.hash
+FROM chunks c JOIN document_versions v ON v.id = c.version_id
+JOIN job_items i ON i.job_id = v.job_id AND i.index = v.item_index
+WHERE c.id = ANY(%(chunk_ids)s) AND (v.status = 'live' OR v.status = 'waiting' AND i.status = 'embedding')
+  AND NOT EXISTS (SELECT FROM {table} e WHERE e.chunk_id = c.id)
+ON CONFLICT DO NOTHING
 
 -- name: catch_up
 -- From here on documents go live with their vectors in both generations.
@@ -57,8 +53,8 @@ UPDATE generations SET status = 'catching_up', since = pg_current_xact_id() WHER
 -- name: is_complete
 -- No chunk that searches see waits for its vector.
 SELECT NOT EXISTS (
-    SELECT FROM pending p JOIN document_versions v ON v.id = p.version_id AND v.status = 'live'
-    WHERE p.generation_id = %(generation_id)s)
+    SELECT FROM pending p LEFT JOIN document_versions v ON v.id = p.version_id
+    WHERE p.generation_id = %(generation_id)s AND (v.id IS NULL OR v.status = 'live'))
 
 -- name: live_rows
 -- Vectors of chunks that searches see, in both generations at the same moment.
@@ -79,7 +75,7 @@ WHERE collection_id = %(collection_id)s AND status = 'serving'
 -- name: serve
 -- From the commit on, searches see this generation.
 UPDATE generations SET status = 'serving', since = pg_current_xact_id(), served_at = now()
-WHERE id = %(id)s AND status = 'catching_up'
+WHERE id = %(id)s AND status = 'catching_up' AND refusal IS NULL
 
 -- name: abandon_orphans
 -- Generations whose job has ended without completing them: what has served before is kept, the others are dropped.
@@ -87,7 +83,8 @@ UPDATE generations g
 SET status = CASE WHEN served_at IS NULL THEN 'abandoned' ELSE 'kept' END, since = pg_current_xact_id(),
     kept_until = CASE WHEN served_at IS NULL THEN NULL ELSE now() + make_interval(secs => %(keep_s)s) END
 WHERE g.status IN ('building', 'catching_up') AND NOT EXISTS (
-    SELECT FROM jobs j WHERE j.generation_id = g.id AND j.kind = 'rebuild_index' AND j.finished_at IS NULL)
+    SELECT FROM jobs j WHERE j.generation_id = g.id AND j.kind = 'rebuild_index' AND j.finished_at IS NULL
+    AND j.params @> '{"fill": true}')
   AND (%(collection_id)s::bigint IS NULL OR g.collection_id = %(collection_id)s)
 
 -- name: abandon_expired
@@ -105,6 +102,15 @@ SELECT DISTINCT version_id FROM (
 -- They need them no more.
 DELETE FROM pending p USING generations g
 WHERE p.version_id = ANY(%(version_ids)s) AND g.id = p.generation_id AND g.status IN ('kept', 'abandoned')
+
+-- name: forgotten_versions
+-- Versions with nothing left to wait for, whose last text was dropped with its generation: nobody else completes them.
+SELECT v.id FROM jobs j JOIN document_versions v ON v.job_id = j.id AND v.status = 'waiting'
+JOIN job_items i ON i.job_id = j.id AND i.index = v.item_index AND i.status = 'embedding'
+WHERE j.status IN ('running', 'held') AND j.claim_id IS NULL AND NOT EXISTS (
+    SELECT FROM pending p JOIN generations g ON g.id = p.generation_id
+    WHERE p.version_id = v.id AND g.status IN ('serving', 'catching_up'))
+LIMIT %(limit)s
 
 -- name: collections_of_versions
 SELECT DISTINCT d.collection_id FROM document_versions v JOIN documents d ON d.id = v.document_id

@@ -24,15 +24,14 @@ WHERE collection_id = %(collection_id)s ORDER BY id
 -- Those that new chunks need a vector in: the serving one first, then the one that is being built, with its job.
 SELECT g.id, g.model, g.dimensions, g.status, j.id AS job_id
 FROM generations g LEFT JOIN jobs j ON j.generation_id = g.id AND j.kind = 'rebuild_index' AND j.finished_at IS NULL
-  AND g.status <> 'serving'
+  AND g.status <> 'serving' AND j.params @> '{"fill": true}'
 WHERE g.collection_id = %(collection_id)s
   AND (g.status = 'serving' OR g.status IN ('building', 'catching_up') AND j.id IS NOT NULL)
 ORDER BY g.status = 'serving' DESC
 
 -- name: refuse_generation
--- The first reason stays.
-UPDATE generations SET refusal = %(reason)s
-WHERE id = %(id)s AND status IN ('building', 'catching_up') AND refusal IS NULL
+-- The first reason stays. No row where the generation is not being built any more.
+UPDATE generations SET refusal = coalesce(refusal, %(reason)s) WHERE id = %(id)s AND status IN ('building', 'catching_up')
 
 -- name: generations_by_id
 SELECT id, collection_id, model, dimensions, storage, m, ef_construction, status FROM generations WHERE id = ANY(%(ids)s)
@@ -135,11 +134,12 @@ SELECT id, coalesce(rows, 0) FROM segments WHERE generation_id = %(generation_id
 SELECT id FROM segments WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
 
 -- name: generations_to_tend
--- Those of these generations that nobody tends: (collection id, tenant id, generation id).
+-- Those of these generations that nobody tends: (collection id, tenant id, generation id). One that is being built is
+-- tended by the job that fills it.
 -- After a failure or a cancel there is a pause, or a full disk would be tried again every minute; and after a merge that
 -- could not be completed, unless there are indexes to build.
 SELECT c.id, c.tenant_id, g.id FROM generations g JOIN collections c ON c.id = g.collection_id
-WHERE g.id = ANY(%(generation_ids)s) AND g.status <> 'abandoned' AND c.deleted_at IS NULL AND NOT EXISTS (
+WHERE g.id = ANY(%(generation_ids)s) AND g.status = 'serving' AND c.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM jobs j WHERE j.generation_id = g.id AND j.kind = 'rebuild_index'
     AND (j.finished_at IS NULL OR j.finished_at > now() - make_interval(secs => %(pause_s)s) AND (
         j.status IN ('failed', 'cancelled') OR j.result @> '{"waited": true}' AND NOT EXISTS (
