@@ -347,3 +347,41 @@ def test_vectors_of_failed_documents_hide_no_others(
         hits = nearest(conn, filled, near, 10, None).hits
     assert len(hits) == 10
     assert "bad" not in {hit.external_id for hit in hits}
+
+
+def test_a_retry_during_a_change_is_live_with_vectors_in_both(
+    conn: Connection, runtime: Runtime, filled: Collection, provider: ProviderServer, say: Callable[[int], str]
+) -> None:
+    provider.script(refuse_containing=say(999))
+    failed = submit(conn, runtime, filled, {"late": f"{say(998)}\n\n{say(999)}"})
+    embed.embed_pending(runtime)
+    provider.script()
+    with conn.transaction():
+        jobs.retry(conn, failed.tenant_id, failed.id)
+    change = put(conn, filled, runtime.settings, dimensions=16)
+    build.rebuild_index(runtime, change.id)
+    embed.embed_pending(runtime)
+    assert found(conn, filled, say(998)) is None
+    ingest.ingest(runtime, failed.id)
+    embed.embed_pending(runtime)
+    assert [found(conn, filled, say(n)) for n in (998, 999)] == ["late", "late"]
+    assert run(conn, runtime, change).status is Status.SUCCEEDED
+    assert [found(conn, fresh(conn, filled), say(n)) for n in (998, 999)] == ["late", "late"]
+
+
+def test_an_unchanged_document_that_was_split_before_is_retried(
+    conn: Connection, runtime: Runtime, own_collection: Collection, provider: ProviderServer, say: Callable[[int], str]
+) -> None:
+    text = f"{say(1)}\n\n{say(2)}"
+    provider.script(refuse_containing=say(2))
+    first = submit(conn, runtime, own_collection, {"d": text})
+    second = submit(conn, runtime, own_collection, {"d": text})
+    embed.embed_pending(runtime)
+    provider.script()
+    for job in (first, second):
+        with conn.transaction():
+            jobs.retry(conn, job.tenant_id, job.id)
+        ingest.ingest(runtime, job.id)
+        embed.embed_pending(runtime)
+        assert jobs.get(conn, job.tenant_id, job.id).status is Status.SUCCEEDED
+    assert found(conn, own_collection, say(2)) == "d"
