@@ -1,7 +1,7 @@
 """Storing a block of split documents: one transaction, after which every chunk has a vector or waits for one."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dbrag.database.pool import Connection
@@ -90,11 +90,12 @@ def store(
     _store_texts(conn, fresh)
     waiting = [Waiting(p.version_id, p.id, p.chunk.tokens, p.chunk.hash) for p in placed if p.kept_chunk_id is None]
     serving, *building = generations.written(conn, collection.id)
-    # Of a retry a generation that is being built may have put texts on the table meanwhile.
-    conn.execute(SQL.delete_pending, {"version_ids": sorted(split_before & still)})
+    retried = sorted(split_before & still)
+    if retried:  # a generation that is being built may have put texts of theirs on the table meanwhile
+        conn.execute(SQL.delete_pending, {"version_ids": retried})
     for one in building:
-        _copy_pending(conn, claim, one, [*waiting, *_missing(conn, one, split_before & still)])
-    waiting += _missing(conn, serving, split_before & still)
+        _copy_pending(conn, claim, one, [*waiting, *_missing(conn, one, retried)])
+    waiting += _missing(conn, serving, retried)
     _copy_pending(conn, claim, serving, waiting)
     conn.execute(SQL.mark_embedding, {"job_id": claim.id, "indexes": [one.source.item_index for one in prepared]})
     needy = {chunk.version_id for chunk in waiting}
@@ -152,11 +153,9 @@ def _copy_chunks(conn: Connection, collection: Collection, placed: Sequence[Plac
             )
 
 
-def _missing(conn: Connection, generation: Written, split_before: Set[int]) -> list[Waiting]:
-    """A retry: what has its vector from an earlier attempt is not embedded again."""
-    if not split_before:
-        return []
-    return list(map(Waiting._make, segments.missing(conn, generation.id, sorted(split_before))))
+def _missing(conn: Connection, generation: Written, retried: Sequence[int]) -> list[Waiting]:
+    """What has its vector from an earlier attempt is not embedded again."""
+    return list(map(Waiting._make, segments.missing(conn, generation.id, retried))) if retried else []
 
 
 def _copy_pending(conn: Connection, claim: Claim, generation: Written, waiting: Sequence[Waiting]) -> None:

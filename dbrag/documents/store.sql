@@ -20,15 +20,9 @@ WHERE c.tenant_id = %(tenant_id)s AND c.deleted_at IS NULL
 ORDER BY c.name LIMIT %(limit)s
 
 -- name: select_collection
--- By id, for workers; None where it has been deleted.
+-- By id, for workers, who do not ask what is being built; None where it has been deleted.
 SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
-       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at, (
-           SELECT jsonb_build_object('model', b.model, 'dimensions', b.dimensions, 'storage', b.storage, 'm', b.m,
-                                     'ef_construction', b.ef_construction, 'job_id', j.id)
-           FROM generations b JOIN jobs j ON j.generation_id = b.id
-           WHERE b.collection_id = c.id AND b.status IN ('building', 'catching_up') AND j.kind = 'rebuild_index'
-             AND j.finished_at IS NULL AND j.params @> '{"fill": true}'
-       ) AS building
+       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at
 FROM collections c JOIN generations g ON g.collection_id = c.id AND g.status = 'serving'
 WHERE c.id = %(id)s AND c.deleted_at IS NULL
 
@@ -97,7 +91,8 @@ FROM job_items i JOIN document_versions n ON n.job_id = i.job_id AND n.item_inde
 JOIN document_versions o ON o.document_id = n.document_id AND o.status = 'live' AND o.version < n.version
 JOIN documents d ON d.id = n.document_id JOIN collections c ON c.id = d.collection_id
 WHERE i.job_id = %(job_id)s AND i.status = 'queued' AND n.status = 'waiting' AND n.content_hash = o.content_hash
-  AND o.created_at > c.chunked_at AND NOT EXISTS (SELECT FROM chunks k WHERE k.version_id = n.id) AND (%(version_ids)s::bigint[] IS NULL OR n.id = ANY(%(version_ids)s))
+  AND o.created_at > c.chunked_at AND NOT EXISTS (SELECT FROM chunks k WHERE k.version_id = n.id)
+  AND (%(version_ids)s::bigint[] IS NULL OR n.id = ANY(%(version_ids)s))
 ORDER BY i.index LIMIT %(max_items)s
 
 -- name: adopt
@@ -142,8 +137,8 @@ SELECT id FROM documents WHERE id IN (SELECT document_id FROM document_versions 
 ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: ready_versions
--- Which of these versions were split, and have every vector that a search may ask for, or soon may. Read under the documents' locks: two transactions that each bring a part of
--- a version must see each other's.
+-- Which of these versions were split, and have every vector that a search may ask for, or soon may. Read under the
+-- documents' locks: two transactions that each bring a part of a version must see each other's.
 SELECT v.id, v.document_id, v.job_id, v.item_index, v.paid FROM document_versions v
 WHERE v.id = ANY(%(version_ids)s) AND v.status = 'waiting'
   AND NOT EXISTS (SELECT FROM pending p JOIN generations g ON g.id = p.generation_id

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from time import monotonic
 from typing import Any
 
-import structlog
-
 from dbrag.database.pool import Connection, connect
 from dbrag.database.queries import beside
 from dbrag.documents import collections, versions
@@ -20,14 +18,12 @@ from dbrag.jobs.model import Claim, Queue
 from dbrag.jobs.settle import finish
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from dbrag.vectors import generations, recall, segments
+from dbrag.vectors import generations, probes, segments
 from dbrag.vectors.model import Generation, GenerationStatus, Recall
-from dbrag.vectors.search import EF_SEARCH
 from dbrag.vectors.tables import generation_table
 from dbrag.vectors.tend import tend
 
 SQL = beside(__file__, "replacement.sql")
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # Chunks that one statement looks at.
 SLICE_CHUNKS = 2000
 # Texts that wait at most: enough to keep the workers busy, and soon gone where the job is cancelled.
@@ -97,10 +93,7 @@ def _measure(runtime: Runtime, generation: Generation) -> Recall:
     """Raises: Permanent where the new index finds too little to serve."""
     settings = runtime.settings
     with connect(settings, autocommit=True) as conn:
-        found = recall.measure(
-            conn, generation, samples=settings.recall_samples, ef_search=EF_SEARCH, floor=settings.recall_floor
-        )
-        recall.record(conn, generation, found)
+        found = probes.probe(conn, generation, settings)
     if found.recall_at_10 < settings.recall_floor:
         raise Permanent(
             f"the new index finds {found.recall_at_10:.0%} of the ten nearest, less than DBRAG_RECALL_FLOOR "

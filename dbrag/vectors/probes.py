@@ -45,7 +45,7 @@ def probe_due(settings: Settings) -> int:
             return 0
         while monotonic() < deadline and (generation := _next(conn)) is not None:
             try:
-                _probe(conn, generation, settings)
+                _tell(generation, probe(conn, generation, settings))
             except (UndefinedTable, Transient) as exc:
                 log.info("a generation changed while it was probed", generation_id=generation.id, error=str(exc))
                 break
@@ -70,12 +70,13 @@ def _next(conn: Connection) -> Generation | None:
         return cursor.execute(SQL.next_to_probe, {"age_s": AGE_S}).fetchone()
 
 
-def _probe(conn: Connection, generation: Generation, settings: Settings) -> None:
+def probe(conn: Connection, generation: Generation, settings: Settings) -> Recall:
+    """Measures a generation as the settings say, and keeps the result; `conn` is in autocommit. Raises: Transient."""
     found = recall.measure(
         conn, generation, samples=settings.recall_samples, ef_search=EF_SEARCH, floor=settings.recall_floor
     )
     recall.record(conn, generation, found)
-    _tell(generation, found)
+    return found
 
 
 def _tell(generation: Generation, found: Recall) -> None:
