@@ -1,5 +1,6 @@
 """What a process works with: settings, database, cache, provider, broker; opened after fork, closed at exit."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,7 +19,10 @@ from dbrag.vectors.answers import AnswerCache
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything but the extractor, which serves one thread, is safe to share between the threads of its process."""
+    """Everything but the extractor, which serves one thread, is safe to share between the threads of its process.
+
+    `draining`: the process is about to end; whoever works in steps begins no further one.
+    """
 
     settings: Settings
     pool: Pool
@@ -29,6 +33,7 @@ class Runtime:
     broker: Broker
     publisher: Publisher
     extractor: Extractor
+    draining: Callable[[], bool]
 
     def wake(self, queue: Queue) -> None:
         """Asks for a worker that embeds what is pending; where the broker is away the relay does it later."""
@@ -49,7 +54,7 @@ class Runtime:
         self.pool.close()
 
 
-def open_runtime(settings: Settings, connections: int = 4) -> Runtime:
+def open_runtime(settings: Settings, connections: int = 4, draining: Callable[[], bool] = lambda: False) -> Runtime:
     """Opens nothing that waits: servers that are away are noticed when they are asked for something."""
     pool, broker, governor = open_pool(settings, connections), Broker(settings), Governor(settings)
     cache_url = settings.cache_url.get_secret_value() if settings.cache_url else None
@@ -63,4 +68,5 @@ def open_runtime(settings: Settings, connections: int = 4) -> Runtime:
         broker=broker,
         publisher=Publisher(pool, broker, settings),
         extractor=Extractor(settings.extract_timeout_s, settings.extract_memory_mb),
+        draining=draining,
     )

@@ -73,12 +73,16 @@ LEFT JOIN (
 ORDER BY q.rank
 
 -- name: claim_job
--- A worker takes a job that waits; only a first try or a retry counts as an attempt, a continued job does not.
+-- A worker takes a job that waits; only a first try or a retry counts as an attempt, a continued job does not. One that
+-- was held since its queue had no consumer has one now.
 UPDATE jobs SET status = 'running', claim_id = %(claim_id)s,
        lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(started_at, now()),
        attempt = attempt + CASE WHEN status = 'retrying' OR started_at IS NULL THEN 1 ELSE 0 END,
        publish_at = NULL, publish_count = 0, reason_code = NULL, reason_detail = NULL, reason_until = NULL
-WHERE id = %(id)s AND status IN ('queued', 'retrying') AND (reason_until IS NULL OR reason_until <= now())
+WHERE id = %(id)s AND (status IN ('queued', 'retrying') OR (status = 'held' AND reason_code = 'no_consumer'))
+  AND (reason_until IS NULL OR reason_until <= now())
+  AND (kind = 'rebuild_index'
+       OR NOT EXISTS (SELECT FROM collections c WHERE c.id = collection_id AND c.paused_at IS NOT NULL))
 RETURNING id, tenant_id, kind, queue, collection_id, generation_id, attempt, claim_id, params
 
 -- name: renew_claim

@@ -1,0 +1,57 @@
+-- Workers of the release before run beside new ones for a while: nothing here forbids what they write.
+
+-- Turns --------------------------------------------------------------------------------------------------------------
+
+-- How much of the workers a tenant gets beside others that wait in the same queue.
+ALTER TABLE tenants ADD COLUMN weight integer NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 1000);
+
+-- Who has jobs to publish, and which of them is next; what the broker has already.
+DROP INDEX jobs_to_publish;
+CREATE INDEX jobs_to_publish ON jobs (queue, tenant_id, publish_at) WHERE publish_at IS NOT NULL;
+CREATE INDEX jobs_published ON jobs (queue, tenant_id)
+    WHERE publish_at IS NULL AND status IN ('queued', 'retrying');
+
+-- Whose texts wait for which model, and which of them is next.
+DROP INDEX pending_next;
+CREATE INDEX pending_next ON pending (queue_rank, tenant_id, model, dimensions, chunk_id) WHERE claim_id IS NULL;
+
+-- Waiting ------------------------------------------------------------------------------------------------------------
+
+-- Documents of a paused collection are accepted and wait; searches and its index go on.
+ALTER TABLE collections ADD COLUMN paused_at timestamptz;
+
+-- A job can be held before it has begun: its queue has no consumer, or its collection is paused.
+ALTER TABLE jobs
+    DROP CONSTRAINT jobs_at_work_have_started,
+    ADD CONSTRAINT jobs_at_work_have_started CHECK (status NOT IN ('running', 'retrying') OR started_at IS NOT NULL);
+CREATE INDEX jobs_held ON jobs (reason_code, id) WHERE status = 'held';
+
+-- How many bytes were submitted with a job; what waits is bounded by their sum.
+ALTER TABLE jobs ADD COLUMN bytes bigint NOT NULL DEFAULT 0;
+DROP INDEX jobs_under_way;
+CREATE INDEX jobs_under_way ON jobs (tenant_id, queue, status) INCLUDE (bytes) WHERE finished_at IS NULL;
+
+-- When the last canary of a queue was sent, and when a worker last took one.
+CREATE TABLE canaries (
+    queue    text PRIMARY KEY CHECK (queue IN ('critical', 'default', 'low')),
+    sent_at  timestamptz,
+    seen_at  timestamptz
+);
+
+-- Poison -------------------------------------------------------------------------------------------------------------
+
+-- How often a worker began with this item alone, after one had died of its job; see dbrag/documents/poison.py.
+ALTER TABLE job_items ADD COLUMN tries smallint NOT NULL DEFAULT 0;
+
+-- The provider -------------------------------------------------------------------------------------------------------
+
+-- A model whose provider gives nothing: nobody claims texts for it before `paused_until`, and then one claim at a time
+-- until one succeeds. `failures` in a row; no row: all is well. See dbrag/embedding/pauses.py.
+CREATE TABLE pauses (
+    model          text PRIMARY KEY,
+    failures       integer NOT NULL DEFAULT 0,
+    paused_until   timestamptz NOT NULL,
+    reason_code    text NOT NULL,
+    reason_detail  text NOT NULL,
+    since          timestamptz NOT NULL DEFAULT now()
+);
