@@ -47,6 +47,7 @@ def _drop_texts(conn: Connection) -> int:
 
 def _drop_one(pool: Pool) -> bool:
     with pool.connection() as conn:
+        conn.execute(SQL.notice, {"id": None})
         row = conn.execute(SQL.next_to_drop).fetchone()
         if row:
             conn.execute(SQL.drop_table.format(table=generation_table(row[0])))

@@ -135,6 +135,7 @@ def _step(conn: Connection, claim: Claim, generation_id: int, pass_: Pass, setti
 
 
 def _check_state(conn: Connection, generation: Generation) -> None:
+    conn.execute(SQL.notice, {"id": generation.id})
     row = conn.execute(SQL.since, {"id": generation.id}).fetchone()
     assert row is not None
     refusal, everybody_knows = row

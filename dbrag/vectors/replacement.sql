@@ -15,9 +15,20 @@ WHERE collection_id = %(collection_id)s AND status = 'kept' ORDER BY served_at D
 UPDATE generations SET status = 'building', since = pg_current_xact_id(), kept_until = NULL, refusal = NULL
 WHERE id = %(id)s AND status = 'kept'
 
+-- name: notice
+-- The first transaction that surely knows a generation's status: the next one to come, as this statement's snapshot has
+-- it, and not the one after `since`, which may have looked before that was committed. Once a change.
+WITH seen AS MATERIALIZED (
+    SELECT id, since, pg_snapshot_xmax(pg_current_snapshot()) AS next FROM generations
+    WHERE (id = %(id)s OR %(id)s::bigint IS NULL AND status = 'abandoned') AND noticed_since IS DISTINCT FROM since
+)
+UPDATE generations g SET noticed = seen.next, noticed_since = seen.since FROM seen
+WHERE g.id = seen.id AND g.since = seen.since
+
 -- name: since
 -- Why it cannot be completed, if so; and whether every transaction has ended that may not know its status.
-SELECT refusal, since < pg_snapshot_xmin(pg_current_snapshot()) FROM generations WHERE id = %(id)s
+SELECT refusal, noticed_since IS NOT DISTINCT FROM since AND noticed <= pg_snapshot_xmin(pg_current_snapshot())
+FROM generations WHERE id = %(id)s
 
 -- name: count_chunks_of_collection
 -- What a new generation is to hold.
@@ -118,7 +129,8 @@ WHERE v.id = ANY(%(version_ids)s)
 
 -- name: next_to_drop
 -- An abandoned generation that no transaction can still be using; locked against a second purge.
-SELECT id FROM generations WHERE status = 'abandoned' AND since < pg_snapshot_xmin(pg_current_snapshot())
+SELECT id FROM generations WHERE status = 'abandoned' AND noticed_since = since
+  AND noticed <= pg_snapshot_xmin(pg_current_snapshot())
   AND NOT EXISTS (SELECT FROM pending p WHERE p.generation_id = generations.id)
   AND NOT EXISTS (SELECT FROM jobs j WHERE j.generation_id = generations.id AND j.finished_at IS NULL)
 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED

@@ -55,3 +55,36 @@ CREATE TABLE pauses (
     reason_detail  text NOT NULL,
     since          timestamptz NOT NULL DEFAULT now()
 );
+
+-- The life cycle ------------------------------------------------------------------------------------------------------
+
+-- Every change of status is an event, and one of these moves: the figure in docs/job-states.md, whichever query makes it.
+-- A job that waits can end without running, where its last items are settled from elsewhere.
+CREATE OR REPLACE FUNCTION record_job_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.finished_at IS NOT NULL AND NEW.status <> 'queued' THEN
+        RAISE EXCEPTION 'job % is %, which is final', OLD.id, OLD.status USING ERRCODE = 'check_violation';
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.status <> ALL (CASE OLD.status
+        WHEN 'queued' THEN ARRAY['running', 'held', 'cancelling', 'succeeded', 'completed_with_errors', 'failed']
+        WHEN 'held' THEN ARRAY['queued', 'running', 'cancelling', 'succeeded', 'completed_with_errors', 'failed']
+        WHEN 'running' THEN
+            ARRAY['queued', 'held', 'retrying', 'cancelling', 'succeeded', 'completed_with_errors', 'failed']
+        WHEN 'retrying' THEN ARRAY['running', 'held', 'cancelling', 'succeeded', 'completed_with_errors', 'failed']
+        WHEN 'cancelling' THEN ARRAY['cancelled']
+        WHEN 'completed_with_errors' THEN ARRAY['queued']
+        WHEN 'failed' THEN ARRAY['queued']
+        ELSE ARRAY[]::text[] END) THEN
+        RAISE EXCEPTION 'job % cannot go from % to %', OLD.id, OLD.status, NEW.status USING ERRCODE = 'check_violation';
+    END IF;
+    INSERT INTO job_events (tenant_id, job_id, status, attempt, reason_code, reason_detail)
+    VALUES (NEW.tenant_id, NEW.id, NEW.status, NEW.attempt, NEW.reason_code, NEW.reason_detail);
+    RETURN NULL;
+END $$;
+
+-- Generations ---------------------------------------------------------------------------------------------------------
+
+-- Whether every transaction has ended that may not know a generation's status. `since` is the transaction that changed
+-- it, and others begin between that one's first write and its commit: so whoever sees the change notes down the first
+-- transaction that began after it (`noticed`), and for which change (`noticed_since`).
+ALTER TABLE generations ADD COLUMN noticed_since xid8, ADD COLUMN noticed xid8;
