@@ -164,6 +164,20 @@ def test_a_transaction_older_than_the_change_is_waited_for(
     assert run(conn, runtime, job).status is Status.SUCCEEDED
 
 
+def test_a_transaction_that_began_before_the_change_was_committed_is_waited_for(
+    conn: Connection, runtime: Runtime, filled: Collection, settings: Settings
+) -> None:
+    with connect(settings) as changer, connect(settings) as older:
+        changer.execute("SELECT pg_current_xact_id()")
+        older.execute("SELECT pg_current_xact_id()")
+        job = put(changer, filled, runtime.settings, dimensions=16)
+        changer.commit()
+        build.rebuild_index(runtime, job.id)
+        assert "still open" in str(jobs.get(conn, job.tenant_id, job.id).reason_detail)
+        assert waiting_texts(conn, filled) == 0
+    assert run(conn, runtime, job).status is Status.SUCCEEDED
+
+
 def test_the_same_wish_again_is_the_same_job_and_another_one_a_conflict(
     conn: Connection, runtime: Runtime, filled: Collection
 ) -> None:

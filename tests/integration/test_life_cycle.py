@@ -80,7 +80,7 @@ def test_finish_and_cancel_race_and_one_of_them_wins(
 ) -> None:
     """Final states are final, and a job that was cancelled never becomes succeeded."""
     tenant_id = own_collection.tenant_id
-    rounds = 200
+    rounds = 1000
     ids = [submit(conn, own_collection, f"race-{n}") for n in range(rounds)]
     conn.execute("UPDATE jobs SET status = 'running', started_at = now() WHERE id = ANY(%s)", [ids])
     barrier = Barrier(2)
