@@ -66,12 +66,12 @@ def _conclude(runtime: Runtime, claim: Claim, error: DbragError, cause: Exceptio
         with runtime.pool.connection() as conn:
             claims.renew(conn, claim, runtime.settings)
             tried_again = claims.retry_later(conn, claim, error, runtime.settings)
+        if not tried_again:
+            with runtime.pool.connection() as conn:
+                endings.fail(conn, claim.id, error, claim.claim_id)
     except ClaimLost:
         log.info("claim lost before its failure was written", job_id=str(claim.id), error=error.detail)
         return
-    if not tried_again:
-        with runtime.pool.connection() as conn:
-            endings.fail(conn, claim.id, error)
     raise AttemptFailed(error, tried_again=tried_again) from cause
 
 

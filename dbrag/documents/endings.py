@@ -6,17 +6,23 @@ from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.documents import versions
 from dbrag.errors import DbragError
+from dbrag.jobs import claims
 from dbrag.jobs.model import ItemStatus
 from dbrag.jobs.settle import settle_all
 
 SQL = beside(__file__)
 
 
-def fail(conn: Connection, job_id: UUID, error: DbragError) -> None:
-    """Fails what is left of a job; its versions are kept for a retry."""
+def fail(conn: Connection, job_id: UUID, error: DbragError, claim_id: UUID | None = None) -> None:
+    """Fails what is left of a job; its versions are kept for a retry.
+
+    Raises: ClaimLost where that claim was lost (None: nobody has one); the transaction must then be rolled back.
+    """
     reason = {"code": error.code, "detail": error.detail}
     waiting, _ = _lock_waiting(conn, job_id)
     versions.fail(conn, dict.fromkeys(waiting, reason))
+    if claim_id:
+        claims.hold_on(conn, job_id, claim_id)
     settle_all(conn, job_id, ItemStatus.FAILED, reason)
 
 

@@ -50,6 +50,15 @@ def renew(
         raise ClaimLost(claim.id)
 
 
+def hold_on(conn: Connection, job_id: UUID, claim_id: UUID) -> None:
+    """Makes sure that nobody takes the claim before the transaction ends.
+
+    Raises: ClaimLost; the transaction must then be rolled back.
+    """
+    if conn.execute(SQL.still_claimed, {"id": job_id, "claim_id": claim_id}).fetchone() is None:
+        raise ClaimLost(job_id)
+
+
 def release(conn: Connection, claim: Claim) -> None:
     """The claimant's part is done; the job goes on without it."""
     conn.execute(SQL.release_claim, {"id": claim.id, "claim_id": claim.claim_id})

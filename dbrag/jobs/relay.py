@@ -18,6 +18,7 @@ from dbrag.database.queries import beside
 from dbrag.documents import endings
 from dbrag.errors import Permanent, Transient
 from dbrag.jobs.broker import Broker
+from dbrag.jobs.claims import ClaimLost
 from dbrag.jobs.model import Queue
 from dbrag.jobs.outbox import publish_due
 from dbrag.settings import Settings
@@ -106,8 +107,8 @@ class Relay:
             "limit": PASS,
         }
         with self._pool.connection() as conn:
-            exhausted = [row[0] for row in conn.execute(SQL.exhausted_jobs, limits)]
-        self._end(exhausted, lambda conn, job_id: endings.fail(conn, job_id, error))
+            exhausted = dict(conn.execute(SQL.exhausted_jobs, limits).fetchall())
+        self._end(exhausted, lambda conn, job_id: endings.fail(conn, job_id, error, exhausted[job_id]))
 
     def fail_stranded_jobs(self) -> None:
         """Ends jobs that nothing else would ever end."""
@@ -150,6 +151,8 @@ class Relay:
             try:
                 with self._pool.connection() as conn:
                     end(conn, job_id)
+            except ClaimLost:
+                log.info("job not ended: it was cancelled, or another relay ends it", job_id=str(job_id))
             except psycopg.Error as exc:
                 log.warning("job not ended; a later pass tries again", job_id=str(job_id), error=str(exc))
 

@@ -46,7 +46,7 @@ WHERE id IN (
     SELECT id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt >= %(max_attempts)s
     ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-RETURNING id
+RETURNING id, claim_id
 
 -- name: stranded_jobs
 -- Jobs that wait for documents which are no more. No way is known to get there; none may stay there.

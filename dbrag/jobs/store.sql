@@ -92,6 +92,10 @@ UPDATE jobs SET lease_until = now() + make_interval(secs => %(lease_s)s), prepar
 WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = 'running'
 RETURNING id
 
+-- name: still_claimed
+-- Locked, so that the claim holds until the end of this transaction.
+SELECT id FROM jobs WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = 'running' FOR UPDATE
+
 -- name: release_claim
 -- The claimant has done its part; what remains (embedding) has leases of its own.
 UPDATE jobs SET claim_id = NULL, lease_until = NULL WHERE id = %(id)s AND claim_id = %(claim_id)s
