@@ -19,7 +19,8 @@ def fail(conn: Connection, job_id: UUID, error: DbragError, claim_id: UUID | Non
     Raises: ClaimLost where that claim was lost (None: nobody has one); the transaction must then be rolled back.
     """
     reason = {"code": error.code, "detail": error.detail}
-    waiting, _ = _lock_waiting(conn, job_id)
+    waiting = [row[0] for row in conn.execute(SQL.waiting_versions_of_job, {"job_id": job_id})]
+    versions.lock(conn, waiting)
     versions.fail(conn, dict.fromkeys(waiting, reason))
     if claim_id:
         claims.hold_on(conn, job_id, claim_id)
@@ -28,14 +29,12 @@ def fail(conn: Connection, job_id: UUID, error: DbragError, claim_id: UUID | Non
 
 def cancel(conn: Connection, job_id: UUID) -> None:
     """Ends a job that is being cancelled: nothing of what was not live yet remains."""
-    waiting, document_ids = _lock_waiting(conn, job_id)
-    versions.drop(conn, waiting)
+    document_ids = versions.lock(conn, _dead(conn, job_id))
+    versions.drop(conn, _dead(conn, job_id))
     conn.execute(SQL.delete_bare_documents, {"ids": document_ids})
     settle_all(conn, job_id, ItemStatus.CANCELLED)
 
 
-def _lock_waiting(conn: Connection, job_id: UUID) -> tuple[list[int], list[int]]:
-    """The job's versions that wait, and their documents, which are locked."""
-    ids = [row[0] for row in conn.execute(SQL.waiting_versions_of_job, {"job_id": job_id})]
-    document_ids = versions.lock(conn, ids)
-    return list(versions.waiting(conn, ids)), document_ids
+def _dead(conn: Connection, job_id: UUID) -> list[int]:
+    """The job's versions that are not live, and will not be."""
+    return [row[0] for row in conn.execute(SQL.dead_versions_of_job, {"job_id": job_id})]

@@ -184,6 +184,10 @@ UPDATE document_versions SET status = 'failed' WHERE id = ANY(%(version_ids)s) A
 -- What a job that ends early leaves behind.
 SELECT id FROM document_versions WHERE job_id = %(job_id)s AND status = 'waiting'
 
+-- name: dead_versions_of_job
+-- What a cancelled job leaves behind: nobody can try its failed versions again.
+SELECT id FROM document_versions WHERE job_id = %(job_id)s AND status <> 'live'
+
 -- name: older_versions
 -- What goes when these versions go live: the live ones before them, and whatever they overtake.
 SELECT o.id, o.job_id, o.item_index, o.status

@@ -87,8 +87,8 @@ def _overtake(conn: Connection, version_ids: Sequence[int]) -> list[Outcome]:
 
 def fail(conn: Connection, errors: Mapping[int, dict[str, Any]]) -> list[Outcome]:
     """Ends waiting versions with an error each; what is live stays live. They are kept for a retry."""
-    ids = list(errors)
-    items = conn.execute(SQL.waiting_versions, {"version_ids": ids}).fetchall()
+    items = conn.execute(SQL.waiting_versions, {"version_ids": list(errors)}).fetchall()
+    ids = [id_ for id_, _, _ in items]
     conn.execute(SQL.mark_failed, {"version_ids": ids})
     conn.execute(SQL.delete_pending, {"version_ids": ids})
     return [Outcome(job_id, index, ItemStatus.FAILED, errors[id_]) for id_, job_id, index in items]

@@ -53,7 +53,7 @@ def settle_all(conn: Connection, job_id: UUID, status: ItemStatus, error: dict[s
     outcome = {"job_id": job_id, "status": status, "error": error and Jsonb(error)}
     conn.execute(SQL.settle_all_items, outcome)
     conn.execute(SQL.count_the_rest, outcome)
-    finish(conn, [job_id])
+    finish(conn, [job_id], cancelled=status is ItemStatus.CANCELLED)
 
 
 def lock(conn: Connection, job_ids: Collection[UUID]) -> list[UUID]:
@@ -61,9 +61,12 @@ def lock(conn: Connection, job_ids: Collection[UUID]) -> list[UUID]:
     return [row[0] for row in conn.execute(SQL.lock_jobs, {"ids": sorted(job_ids)})]
 
 
-def finish(conn: Connection, job_ids: Sequence[UUID]) -> None:
-    """Ends those of the jobs whose items are all final; the others are not touched."""
-    conn.execute(SQL.finish_jobs, {"ids": list(job_ids)})
+def finish(conn: Connection, job_ids: Sequence[UUID], *, cancelled: bool = False) -> None:
+    """Ends those of the jobs whose items are all final; the others are not touched.
+
+    Those that are being cancelled only for who has dropped what they leave (`cancelled`), and no others then.
+    """
+    conn.execute(SQL.finish_jobs, {"ids": list(job_ids), "cancelled": cancelled})
 
 
 def cancel_collection(conn: Connection, collection_id: int) -> None:

@@ -180,13 +180,15 @@ UPDATE jobs SET completed = completed + %(done)s, prepared = prepared + %(done)s
 WHERE id = %(id)s AND claim_id = %(claim_id)s
 
 -- name: finish_jobs
--- A job ends, once, when every item of it is final. An index is built whole or the job has failed.
+-- A job ends, once, when every item of it is final. An index is built whole or the job has failed. One that is being
+-- cancelled is ended by who drops what it leaves (`cancelled`).
 WITH over AS (
     SELECT id, CASE WHEN status = 'cancelling' THEN 'cancelled'
                     WHEN failed = 0 THEN 'succeeded'
                     WHEN completed + skipped = 0 OR kind = 'rebuild_index' THEN 'failed'
                     ELSE 'completed_with_errors' END AS outcome
     FROM jobs WHERE id = ANY(%(ids)s) AND finished_at IS NULL AND completed + failed + skipped + cancelled = total
+      AND (status = 'cancelling') = %(cancelled)s
 )
 UPDATE jobs j SET status = over.outcome, finished_at = now(), started_at = coalesce(started_at, now()),
        claim_id = NULL, lease_until = NULL, publish_at = NULL,

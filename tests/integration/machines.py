@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as examples
 from pydantic import SecretStr
 
@@ -24,6 +24,8 @@ def bounds(max_examples: int, steps: int) -> examples:
         derandomize=not LONG,
         deadline=None,
         database=None,
+        # Shrinking takes minutes; without it what fails is told at once, and the blob repeats it.
+        phases=list(Phase) if LONG else [Phase.explicit, Phase.generate],
         print_blob=True,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),

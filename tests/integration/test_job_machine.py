@@ -1,8 +1,9 @@
 """Jobs and documents under any sequence of what workers, relays and owners do, with workers that come too late."""
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import pytest
 from hypothesis import strategies as st
@@ -23,7 +24,6 @@ from dbrag.accounts import keys
 from dbrag.database.pool import connect
 from dbrag.documents import blocks, collections, documents, endings
 from dbrag.documents.accept import accept
-from dbrag.documents.attempt import AttemptFailed, attempt
 from dbrag.documents.model import CollectionWish, Submission
 from dbrag.documents.prepare import Prepared, prepare
 from dbrag.documents.split import Span
@@ -38,18 +38,36 @@ from dbrag.jobs.model import Claim, Kind, Queue
 from dbrag.jobs.relay import Relay
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from tests.integration.job_world import FINAL, Sent, Story, World
+from tests.integration.job_world import Sent, Story, World
 from tests.integration.machines import bounds, own_database
 from tests.provider.vectors import vector_of
 from tests.running import NOTHING
 
 NAMES = st.sampled_from("abc")
 # Documents share paragraphs, so that versions keep chunks of those before them; what is `unreadable` cannot be split.
-PARAGRAPHS = ["one", "two", "three", "one"]
 TEXTS = st.sampled_from(["one", "two\n\none", "one\n\ntwo\n\nthree", "two\n\none\n\none", "unreadable", "three"])
+SUBMISSIONS = st.dictionaries(NAMES, TEXTS, min_size=1)
 DUTIES = ["end_cancelled", "free_expired_jobs", "fail_exhausted_jobs", "fail_stranded_jobs", "free_expired_pending"]
-EXPIRE_JOBS = "UPDATE jobs SET lease_until = now() - interval '1 s' WHERE lease_until IS NOT NULL"
-EXPIRE_TEXTS = "UPDATE pending SET lease_until = now() - interval '1 s' WHERE lease_until IS NOT NULL"
+WORK = [
+    "split_block",
+    "split_block",
+    "read_block",
+    "store_block",
+    "adopt",
+    "end_slice",
+    "end_slice",
+    "renew",
+    "retry_later",
+    "fail",
+]
+EMBED = ["write all", "write all", "write some", "refuse one", "wait", "fail", "die"]
+CLOCK = {
+    "leases of jobs end": "UPDATE jobs SET lease_until = now() - interval '1 s' WHERE lease_until IS NOT NULL",
+    "leases of texts end": "UPDATE pending SET lease_until = now() - interval '1 s' WHERE lease_until IS NOT NULL",
+    "jobs are due": "UPDATE jobs SET reason_until = now() WHERE reason_until > now()",
+    "texts are due": "UPDATE pending SET not_before = now() WHERE not_before > now()",
+    "attempts are used up": "UPDATE jobs SET attempt = 5 WHERE finished_at IS NULL AND attempt > 0",
+}
 
 
 @dataclass(slots=True)
@@ -80,8 +98,8 @@ class Jobs(RuleBasedStateMachine):
     batches = Bundle("batches")
     relays = Bundle("relays")
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(target=accepted, texts=SUBMISSIONS)
+    def begin(self, texts: dict[str, str]) -> UUID:
         self.settings = self.runtime.settings
         self.opened = connect(self.settings, autocommit=True)
         self.conn = self.opened.__enter__()
@@ -90,11 +108,12 @@ class Jobs(RuleBasedStateMachine):
         collection = collections.put(self.conn, tenant_id, "own", wish, self.settings)[0]
         self.world = World(self.conn, collection)
         self.relay = Relay(self.runtime.pool, self.runtime.broker, self.settings)
+        return self.submit(texts, Queue.DEFAULT)
 
     # What an owner does
 
-    @rule(target=accepted, texts=st.dictionaries(NAMES, TEXTS, min_size=1), queue=st.sampled_from(Queue))
-    def submit(self, texts: dict[str, str], queue: Queue) -> object:
+    @rule(target=accepted, texts=SUBMISSIONS, queue=st.sampled_from(Queue))
+    def submit(self, texts: dict[str, str], queue: Queue) -> UUID:
         items = [Submission(name, text=text) for name, text in texts.items()]
         with self.conn.transaction():
             job = accept(self.conn, self.world.collection, Kind.INGEST_DOCUMENT, queue, items)
@@ -113,7 +132,7 @@ class Jobs(RuleBasedStateMachine):
         self.world.deleted |= {row[0] for row in gone}
 
     @rule(job_id=accepted)
-    def cancel(self, job_id: object) -> None:
+    def cancel(self, job_id: UUID) -> None:
         try:
             jobs.cancel(self.conn, self.world.collection.tenant_id, job_id)
         except Conflict:
@@ -122,7 +141,7 @@ class Jobs(RuleBasedStateMachine):
             self.world.jobs[job_id].cancelled = True
 
     @rule(job_id=accepted)
-    def retry(self, job_id: object) -> None:
+    def retry(self, job_id: UUID) -> None:
         story = self.world.jobs[job_id]
         try:
             with self.conn.transaction():
@@ -132,15 +151,20 @@ class Jobs(RuleBasedStateMachine):
         assert story.ended_as in ("failed", "completed_with_errors")
         story.ended_as, story.retries = None, story.retries + 1
 
-    # What workers do
+    # What workers do; each of them keeps its claim, and may come back with it at any later time
 
-    @rule(target=workers, job_id=accepted)
-    def take(self, job_id: object) -> object:
+    @rule(target=workers, job_id=accepted, steps=st.lists(st.sampled_from(WORK), max_size=5))
+    def work(self, job_id: UUID, steps: list[str]) -> object:
         taken = claims.take(self.conn, job_id, self.settings)
-        return Worker(taken) if taken else multiple()
+        if not taken:
+            return multiple()
+        worker = Worker(taken)
+        for step in steps:
+            self.go_on(worker, step)
+        return worker
 
-    @contextmanager
-    def as_claimant(self, worker: Worker) -> Generator[None]:
+    @rule(worker=workers, step=st.sampled_from(WORK))
+    def go_on(self, worker: Worker, step: str) -> None:
         """Whoever has lost the claim learns that, or does nothing."""
         claim_id = "SELECT claim_id FROM jobs WHERE id = %s"
         holds = self.conn.execute(claim_id, [worker.claim.id]).fetchone() == (worker.claim.claim_id,)
@@ -148,85 +172,82 @@ class Jobs(RuleBasedStateMachine):
         lost = False
         try:
             with self.conn.transaction():
-                yield
+                getattr(self, f"_{step}")(worker)
         except ClaimLost:
             lost = True
         assert not (holds and lost)
         if not holds:
             assert self.world.fingerprint() == before, "a worker without a claim has written something"
 
-    @rule(worker=workers, items=st.integers(1, 2))
-    def read_block(self, worker: Worker, items: int) -> None:
+    def _read_block(self, worker: Worker) -> None:
         worker.prepared, worker.failures = [], {}
-        for source in blocks.next_block(self.conn, worker.claim, max_items=items, max_bytes=1000):
+        for source in blocks.next_block(self.conn, worker.claim, max_items=2, max_bytes=1000):
             try:
                 worker.prepared.append(prepare(source, self.runtime.extractor, paragraphs))
             except Permanent as exc:
                 worker.failures[source.version_id] = {"code": exc.code, "detail": exc.detail}
 
-    @rule(worker=workers)
-    def store_block(self, worker: Worker) -> None:
-        with self.as_claimant(worker):
-            if worker.prepared or worker.failures:
-                collection = self.world.collection
-                blocks.store(self.conn, worker.claim, collection, worker.prepared, worker.failures, self.settings)
+    def _store_block(self, worker: Worker) -> None:
+        prepared, failures = worker.prepared, worker.failures
         worker.prepared, worker.failures = [], {}
+        if prepared or failures:
+            blocks.store(self.conn, worker.claim, self.world.collection, prepared, failures, self.settings)
 
-    @rule(worker=workers)
-    def adopt(self, worker: Worker) -> None:
+    def _split_block(self, worker: Worker) -> None:
+        self._read_block(worker)
+        self._store_block(worker)
+
+    def _adopt(self, worker: Worker) -> None:
         if not worker.prepared:
-            with self.as_claimant(worker):
-                blocks.adopt_unchanged(self.conn, worker.claim, self.settings, 10)
+            blocks.adopt_unchanged(self.conn, worker.claim, self.settings, 10)
 
-    @rule(worker=workers)
-    def end_slice(self, worker: Worker) -> None:
-        with self.as_claimant(worker):
-            if blocks.next_block(self.conn, worker.claim, max_items=1, max_bytes=1):
-                claims.hand_back(self.conn, worker.claim)
-            else:
-                claims.release(self.conn, worker.claim)
+    def _end_slice(self, worker: Worker) -> None:
+        if blocks.next_block(self.conn, worker.claim, max_items=1, max_bytes=1):
+            claims.hand_back(self.conn, worker.claim)
+        else:
+            claims.release(self.conn, worker.claim)
 
-    @rule(worker=workers)
-    def renew(self, worker: Worker) -> None:
-        with self.as_claimant(worker):
-            claims.renew(self.conn, worker.claim, self.settings)
+    def _renew(self, worker: Worker) -> None:
+        claims.renew(self.conn, worker.claim, self.settings)
 
-    @rule(worker=workers, error=st.sampled_from([Transient("passes"), Permanent("stays", code="stays")]))
-    def fail(self, worker: Worker, error: Transient | Permanent) -> None:
-        with self.as_claimant(worker), suppress(AttemptFailed), attempt(self.runtime, worker.claim):
-            raise error
-
-    @rule(worker=workers)
-    def fail_late(self, worker: Worker) -> None:
-        """One that was stopped after it had decided to fail the job."""
-        with self.as_claimant(worker):
+    def _retry_later(self, worker: Worker) -> None:
+        if not claims.retry_later(self.conn, worker.claim, Transient("passes"), self.settings):
             endings.fail(self.conn, worker.claim.id, Permanent("late", code="late"), worker.claim.claim_id)
+
+    def _fail(self, worker: Worker) -> None:
+        endings.fail(self.conn, worker.claim.id, Permanent("late", code="late"), worker.claim.claim_id)
 
     # Who embeds
 
-    @rule(target=batches, texts=st.integers(1, 4))
-    def claim_texts(self, texts: int) -> object:
+    @rule(target=batches, texts=st.integers(1, 4), how=st.sampled_from(EMBED))
+    def embed(self, texts: int, how: str) -> object:
         with self.conn.transaction():
             batch = claim(self.conn, self.settings.model_copy(update={"request_inputs": texts}))
-        return batch if batch and batch.texts else multiple()
+        if not (batch and batch.texts):
+            return multiple()
+        self.embed_late(batch, how)
+        return batch
 
-    @rule(batch=batches, refused=st.booleans(), part=st.booleans())
-    def write(self, batch: Batch, refused: bool, part: bool) -> None:
+    @rule(batch=batches, how=st.sampled_from(EMBED))
+    def embed_late(self, batch: Batch, how: str) -> None:
+        """Whoever has lost its texts, or has written them already, changes nothing."""
         stale = not self.conn.execute("SELECT FROM pending WHERE claim_id = %s", [batch.claim_id]).fetchall()
         before = self.world.fingerprint()
-        texts = batch.texts[: len(batch.texts) // 2 + 1] if part else batch.texts
-        found = Found({text.hash: vector_of(text.text, 8) for text in texts})
-        found.paid |= found.vectors.keys()
-        if refused:
-            del found.vectors[texts[0].hash]
-            found.errors[texts[0].hash] = {"code": "refused", "detail": "the provider does not like it"}
-        write.write(self.runtime, batch, found)
+        if how in ("wait", "fail"):
+            with self.conn.transaction():
+                give_back(self.conn, batch, RateLimited("wait") if how == "wait" else ProviderFailed("away"))
+        elif how != "die":
+            write.write(self.runtime, batch, self._found(batch, how))
         assert not stale or self.world.fingerprint() == before, "who has lost its texts has written something"
 
-    @rule(batch=batches, error=st.sampled_from([RateLimited("wait"), ProviderFailed("away")]))
-    def give_back(self, batch: Batch, error: Transient) -> None:
-        with self.conn.transaction():
-            give_back(self.conn, batch, error)
+    def _found(self, batch: Batch, how: str) -> Found:
+        texts = batch.texts[: len(batch.texts) // 2 + 1] if how == "write some" else batch.texts
+        found = Found({text.hash: vector_of(text.text, 8) for text in texts})
+        found.paid |= found.vectors.keys()
+        if how == "refuse one":
+            del found.vectors[texts[0].hash]
+            found.errors[texts[0].hash] = {"code": "refused", "detail": "the provider does not like it"}
+        return found
 
     # What relays and time do
 
@@ -240,28 +261,15 @@ class Jobs(RuleBasedStateMachine):
         return [row[0] for row in found] if found else multiple()
 
     @rule(job_ids=consumes(relays))
-    def end_cancelled_late(self, job_ids: list[object]) -> None:
+    def end_cancelled_late(self, job_ids: list[UUID]) -> None:
         """A relay that was stopped between the two."""
         for job_id in job_ids:
             with self.conn.transaction():
                 endings.cancel(self.conn, job_id)
 
-    @rule()
-    def expire_jobs(self) -> None:
-        self.conn.execute(EXPIRE_JOBS)
-
-    @rule()
-    def expire_texts(self) -> None:
-        self.conn.execute(EXPIRE_TEXTS)
-
-    @rule()
-    def pass_time(self) -> None:
-        self.conn.execute("UPDATE jobs SET reason_until = now() WHERE reason_until > now()")
-        self.conn.execute("UPDATE pending SET not_before = now() WHERE not_before > now()")
-
-    @rule(job_id=accepted)
-    def use_up_attempts(self, job_id: object) -> None:
-        self.conn.execute("UPDATE jobs SET attempt = 5 WHERE id = %s AND finished_at IS NULL AND attempt > 0", [job_id])
+    @rule(what=st.sampled_from(sorted(CLOCK)))
+    def pass_time(self, what: str) -> None:
+        self.conn.execute(CLOCK[what].encode())
 
     @precondition(lambda self: hasattr(self, "world"))
     @invariant()
@@ -274,7 +282,7 @@ class Jobs(RuleBasedStateMachine):
             return
         try:
             for _ in range(30):
-                if not self._go_on():
+                if not self._drain():
                     break
             self.world.check()
             for question in NOTHING:
@@ -282,26 +290,18 @@ class Jobs(RuleBasedStateMachine):
         finally:
             self.opened.__exit__(None, None, None)
 
-    def _go_on(self) -> bool:
-        for step in (self.pass_time, self.expire_jobs, self.expire_texts):
-            step()
+    def _drain(self) -> bool:
+        for what in CLOCK.keys() - {"attempts are used up"}:
+            self.pass_time(what)
         for duty in DUTIES:
             self.do_duty(duty)
-        going = self.conn.execute("SELECT id FROM jobs WHERE status <> ALL(%s) ORDER BY id", [list(FINAL)]).fetchall()
+        going = self.conn.execute("SELECT id FROM jobs WHERE finished_at IS NULL ORDER BY id").fetchall()
         for (job_id,) in going:
-            taken = claims.take(self.conn, job_id, self.settings)
-            if taken:
-                self._split(Worker(taken))
-        while (batch := self.claim_texts(4)) and isinstance(batch, Batch):
-            self.write(batch, refused=False, part=False)
+            self.work(job_id, ["adopt", "split_block", "split_block", "end_slice"])
+        for _ in range(50):
+            if not isinstance(self.embed(4, "write all"), Batch):
+                break
         return bool(going)
-
-    def _split(self, worker: Worker) -> None:
-        self.adopt(worker)
-        for _ in range(2):
-            self.read_block(worker, 5)
-            self.store_block(worker)
-        self.end_slice(worker)
 
 
 @pytest.fixture(scope="module")
