@@ -183,6 +183,8 @@ def _serve(conn: Connection, claim: Claim, generation: Generation, settings: Set
     Raises: Permanent where the two do not have the same rows.
     """
     serving = generations.of_collection(conn, generation.collection_id)
+    if not segments.has_table(conn, serving.id):  # nothing was ever written to it
+        segments.ensure_fresh(conn, serving.id)
     counted = conn.execute(
         SQL.live_rows.format(serving=generation_table(serving.id), table=generation_table(generation.id)),
     ).fetchone()

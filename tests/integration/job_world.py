@@ -89,6 +89,10 @@ class Story:
     cancelled: bool = False
     ended_as: str | None = None
 
+    @property
+    def may_be_retried(self) -> bool:
+        return self.ended_as in ("failed", "completed_with_errors")
+
 
 @dataclass(slots=True)
 class World:

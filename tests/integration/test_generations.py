@@ -101,6 +101,14 @@ def test_a_change_of_dimensions_serves_when_it_is_complete(
     assert (ended.chunks_done, ended.chunks_total) == (30, 30)
 
 
+def test_the_settings_of_an_empty_collection_can_be_changed(
+    conn: Connection, runtime: Runtime, own_collection: Collection
+) -> None:
+    job = put(conn, own_collection, runtime.settings, dimensions=16)
+    assert run(conn, runtime, job).status is Status.SUCCEEDED
+    assert fresh(conn, own_collection).dimensions == 16
+
+
 def test_a_new_index_setting_pays_for_nothing(conn: Connection, runtime: Runtime, filled: Collection) -> None:
     with conn.transaction():
         wish = CollectionWish(m=8, ef_construction=32)
