@@ -128,7 +128,9 @@ class World:
         story = self.jobs[job.id]
         assert [job.completed, job.failed, job.skipped, job.cancelled] == job.counted, "counts are not the items'"
         assert job.total == job.items
-        assert job.is_final is (job.open_items == 0) or job.status == "cancelling", f"{job.status} with {job.open_items} open items"
+        assert job.is_final is (job.open_items == 0) or job.status == "cancelling", (
+            f"{job.status} with {job.open_items} open items"
+        )
         assert job.endings == story.retries + job.is_final, "not one final event a run"
         if story.ended_as:
             assert job.status == story.ended_as, "a final status was left"

@@ -48,7 +48,17 @@ NAMES = st.sampled_from("abc")
 TEXTS = st.sampled_from(["one", "two\n\none", "one\n\ntwo\n\nthree", "two\n\none\n\none", "unreadable", "three"])
 SUBMISSIONS = st.dictionaries(NAMES, TEXTS, min_size=1)
 DUTIES = ["end_cancelled", "free_expired_jobs", "fail_exhausted_jobs", "fail_stranded_jobs", "free_expired_pending"]
-WORK = ["split_all", "split_all", "split_all", "split_block", "read_block", "store_block", "adopt", "end_slice", "renew"]
+WORK = [
+    "split_all",
+    "split_all",
+    "split_all",
+    "split_block",
+    "read_block",
+    "store_block",
+    "adopt",
+    "end_slice",
+    "renew",
+]
 WORK += ["retry_later", "fail"]
 EMBED = ["write all", "write all", "write some", "refuse one", "wait", "fail", "die"]
 CLOCK = {

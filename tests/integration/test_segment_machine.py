@@ -7,7 +7,14 @@ from uuid import UUID
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from uuid_utils.compat import uuid7
 
 from dbrag.accounts import keys
@@ -156,7 +163,12 @@ class Segments(RuleBasedStateMachine):
         generation = self.generation
         with self.conn.transaction():
             job_id = jobs.create(
-                self.conn, self.tenant_id, Kind.REBUILD_INDEX, Queue.LOW, self.collection.id, generation_id=generation.id
+                self.conn,
+                self.tenant_id,
+                Kind.REBUILD_INDEX,
+                Queue.LOW,
+                self.collection.id,
+                generation_id=generation.id,
             )
         build.rebuild_index(self.runtime, job_id)
         assert jobs.get(self.conn, self.tenant_id, job_id).status == "succeeded"
