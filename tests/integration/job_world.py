@@ -1,4 +1,4 @@
-"""What the machine of tests/integration/test_job_machine.py believes of jobs and documents, and how it compares that."""
+"""What test_job_machine.py believes of jobs and documents, and how it compares that with the database."""
 
 from dataclasses import dataclass, field
 from uuid import UUID

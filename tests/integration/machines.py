@@ -34,7 +34,7 @@ def bounds(max_examples: int, steps: int) -> examples:
 
 @contextmanager
 def own_database(settings: Settings, name: str) -> Iterator[Runtime]:
-    """A runtime with an empty database beside the one of these settings: claims and duties look at all that there is."""
+    """A runtime with an empty database of its own: claims of texts and the relay's duties look at all that there is."""
     url = settings.database_url.get_secret_value()
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name}".encode())

@@ -21,7 +21,7 @@ from dbrag.accounts import keys
 from dbrag.database.pool import connect
 from dbrag.documents import collections, documents, endings, ingest
 from dbrag.documents.accept import accept
-from dbrag.documents.model import Collection, CollectionWish, Submission
+from dbrag.documents.model import CollectionWish, Submission
 from dbrag.embedding import write
 from dbrag.embedding.claim import claim
 from dbrag.embedding.model import Batch, Found
@@ -52,6 +52,9 @@ WHERE g.collection_id = %s AND c.relkind = 'r'
 AND NOT EXISTS (SELECT FROM segments s WHERE c.relname = format('generation_%%s_segment_%%s', g.id, s.id))
 """
 
+# A segment that is being made, what it replaces, and how many steps towards that are done.
+Merging = tuple[int, list[int], int]
+
 
 def no_fence(_conn: object) -> None:
     """Whoever merges here has the claim."""
@@ -75,7 +78,7 @@ class Segments(RuleBasedStateMachine):
         self.live: dict[str, str] = {}  # what is live or will be once all texts have their vectors
         self.seen: dict[str, str] = {}
         self.count = 0
-        self.merging: tuple[int, list[int], int] | None = None
+        self.merging: Merging | None = None
 
     @property
     def generation(self) -> Generation:
@@ -138,19 +141,23 @@ class Segments(RuleBasedStateMachine):
     @precondition(lambda self: self.merging)
     @rule(steps=st.integers(1, 4))
     def go_on_merging(self, steps: int) -> None:
-        generation = self.generation
         for _ in range(steps):
             if not self.merging or self.merging[0] not in self._segments("building"):
                 self.merging = None
                 return
-            new, replaces, done = self.merging
-            [
-                lambda: merge.fill(self.builder, generation, new, replaces),
-                lambda: hnsw.build_apart(self.builder, generation, new),
-                lambda: segments.attach(self.builder, generation.id, new),
-                lambda: merge.swap(self.builder, generation, new, replaces, no_fence),
-            ][done]()
-            self.merging = (new, replaces, done + 1) if done < 3 else None
+            self.merging = self._merge_step(self.generation, *self.merging)
+
+    def _merge_step(self, generation: Generation, new: int, replaces: list[int], done: int) -> Merging | None:
+        if done == 0:
+            merge.fill(self.builder, generation, new, replaces)
+        elif done == 1:
+            hnsw.build_apart(self.builder, generation, new)
+        elif done == 2:
+            segments.attach(self.builder, generation.id, new)
+        else:
+            merge.swap(self.builder, generation, new, replaces, no_fence)
+            return None
+        return new, replaces, done + 1
 
     @rule()
     def drop_retired(self) -> None:

@@ -14,10 +14,10 @@ from dbrag.jobs.model import Status
 
 DOCS = (Path(__file__).parents[2] / "docs" / "job-states.md").read_text()
 INSERT = """
-INSERT INTO jobs (id, tenant_id, kind, queue, status, started_at, finished_at, publish_at, reason_code, total, completed,
-                  failed)
-VALUES (%(id)s, %(tenant_id)s, 'ingest_document', 'low', %(status)s, now(), CASE WHEN %(final)s THEN now() END, NULL, 'x',
-        1, %(completed)s, %(failed)s)
+INSERT INTO jobs (id, tenant_id, kind, queue, status, started_at, finished_at, publish_at, reason_code, total,
+                  completed, failed)
+VALUES (%(id)s, %(tenant_id)s, 'ingest_document', 'low', %(status)s, now(), CASE WHEN %(final)s THEN now() END, NULL,
+        'x', 1, %(completed)s, %(failed)s)
 """
 MOVE = """
 UPDATE jobs SET status = %(status)s, finished_at = CASE WHEN %(final)s THEN now() END, completed = %(completed)s,
