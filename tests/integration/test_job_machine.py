@@ -60,6 +60,7 @@ WORK = [
     "renew",
 ]
 WORK += ["retry_later", "fail"]
+STEPS = st.lists(st.sampled_from(WORK), max_size=3)
 EMBED = ["write all", "write all", "write some", "refuse one", "wait", "fail", "die"]
 CLOCK = {
     "leases of jobs end": "UPDATE jobs SET lease_until = now() - interval '1 s' WHERE lease_until IS NOT NULL",
@@ -158,7 +159,7 @@ class Jobs(RuleBasedStateMachine):
 
     # What workers do; each of them keeps its claim, and may come back with it at any later time
 
-    @rule(target=workers, job_id=accepted, steps=st.lists(st.sampled_from(WORK), max_size=3))
+    @rule(target=workers, job_id=accepted, steps=STEPS)
     def work(self, job_id: UUID, steps: list[str]) -> object:
         taken = claims.take(self.conn, job_id, self.settings)
         if not taken:
@@ -183,6 +184,15 @@ class Jobs(RuleBasedStateMachine):
         assert not (holds and lost)
         if not holds:
             assert self.world.fingerprint() == before, "a worker without a claim has written something"
+
+    @rule(target=workers, worker=workers, steps=STEPS, late=st.sampled_from(WORK))
+    def take_over(self, worker: Worker, steps: list[str], late: str) -> object:
+        """Another worker goes on, and the one before comes back."""
+        self.pass_time("leases of jobs end")
+        self.do_duty("free_expired_jobs")
+        new = self.work(worker.claim.id, steps)
+        self.go_on(worker, late)
+        return new
 
     def _read_block(self, worker: Worker) -> None:
         worker.prepared, worker.failures = [], {}
@@ -250,6 +260,15 @@ class Jobs(RuleBasedStateMachine):
         elif how != "die":
             write.write(self.runtime, batch, self._found(batch, how))
         assert not stale or self.world.fingerprint() == before, "who has lost its texts has written something"
+
+    @rule(target=batches, batch=batches, how=st.sampled_from(EMBED), late=st.sampled_from(EMBED))
+    def take_texts_over(self, batch: Batch, how: str, late: str) -> object:
+        """Others embed the texts, and who had them before comes back."""
+        self.pass_time("leases of texts end")
+        self.do_duty("free_expired_pending")
+        new = self.embed(4, how)
+        self.embed_late(batch, late)
+        return new
 
     def _found(self, batch: Batch, how: str) -> Found:
         texts = batch.texts[: len(batch.texts) // 2 + 1] if how == "write some" else batch.texts
