@@ -55,6 +55,7 @@ class CollectionOutput(BaseModel):
     ef_construction: int
     chunking: ChunkingOutput
     building: BuildingOutput | None
+    paused_at: datetime | None = Field(description="Since when what is accepted for it waits; null: it does not.")
     created_at: datetime
 
 
@@ -126,6 +127,15 @@ class JobOutput(BaseModel):
     usage: UsageOutput
     result: dict[str, Any] | None
     error: dict[str, Any] | None
+
+
+class RetriedOutput(BaseModel):
+    """The jobs that are tried again, oldest first."""
+
+    data: list[JobOutput]
+    retried: int = Field(description="How many these are.")
+    skipped: int = Field(description="Jobs that matched, and that somebody else was faster with.")
+    has_more: bool = Field(description="Whether more jobs match: send the same again.")
 
 
 class ItemOutput(BaseModel):

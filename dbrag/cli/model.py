@@ -84,6 +84,24 @@ class Item(BaseModel):
     error: Problem | None = None
 
 
+class Retried(BaseModel):
+    """The jobs that one call of `/v1/jobs:retry` has tried again."""
+
+    data: list[Job]
+    retried: int
+    skipped: int
+    has_more: bool
+
+
+class Collection(BaseModel):
+    """A collection; `paused_at` is None unless its jobs wait."""
+
+    name: str
+    model: str
+    dimensions: int
+    paused_at: datetime | None = None
+
+
 class Hit(BaseModel):
     """A passage that a search found; `start` and `end` are character offsets into the document's text."""
 
