@@ -141,11 +141,15 @@ class RetryInput(Strict):
         None, description="Accepted before this time (RFC 3339)."
     )
     limit: int = Field(100, ge=1, le=1000, description="Jobs at most, the oldest first.")
+    cursor: Annotated[UUID, Field(strict=False)] | None = Field(
+        None, description="`next_cursor` of the answer before, so that no job is tried twice."
+    )
 
     @model_validator(mode="after")
     def _some_filter(self) -> Self:
-        if not self.model_dump(exclude={"limit"}, exclude_none=True):
-            names = ", ".join(name for name in type(self).model_fields if name != "limit")
+        pages = {"limit", "cursor"}
+        if not self.model_dump(exclude=pages, exclude_none=True):
+            names = ", ".join(name for name in type(self).model_fields if name not in pages)
             raise PydanticCustomError("filter", "give at least one of {names}", {"names": names})
         return self
 

@@ -129,13 +129,11 @@ class JobOutput(BaseModel):
     error: dict[str, Any] | None
 
 
-class RetriedOutput(BaseModel):
-    """The jobs that are tried again, oldest first."""
+class RetriedOutput(Page[JobOutput]):
+    """The jobs that are tried again, oldest first. `next_cursor` goes into `cursor` of the body for the next ones."""
 
-    data: list[JobOutput]
     retried: int = Field(description="How many these are.")
     skipped: int = Field(description="Jobs that matched, and that somebody else was faster with.")
-    has_more: bool = Field(description="Whether more jobs match: send the same again.")
 
 
 class ItemOutput(BaseModel):

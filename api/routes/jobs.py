@@ -86,12 +86,16 @@ def retry_jobs(body: RetryInput) -> Response:
     """
     with runtime().pool.connection() as conn:
         filters = _filters(conn, body)
-    retried = dead_letters.retry_matching(runtime().pool, lookup.tenant_id(), filters, body.limit)
+    retried = dead_letters.retry_matching(runtime().pool, lookup.tenant_id(), filters, body.limit, body.cursor)
     runtime().publisher.poke()
-    shown = [job_body(job) for job in retried.jobs]
-    return answer(
-        RetriedOutput(data=shown, retried=len(shown), skipped=retried.skipped, has_more=retried.has_more), status=202
+    shown = RetriedOutput(
+        data=[job_body(job) for job in retried.jobs],
+        retried=len(retried.jobs),
+        skipped=retried.skipped,
+        has_more=retried.next_after is not None,
+        next_cursor=str(retried.next_after) if retried.next_after else None,
     )
+    return answer(shown, status=202)
 
 
 def _filters(conn: Connection, sent: JobsQuery | RetryInput) -> Filters:

@@ -116,7 +116,8 @@ class Client:
         while more:
             done = self._parse(Retried, self._send("POST", "/v1/jobs:retry", json=body))
             yield done
-            more = done.has_more and done.retried > 0
+            body |= {"cursor": done.next_cursor}
+            more = done.has_more
 
     def collections(self) -> Iterator[Collection]:
         for page in self._pages(Page[Collection], "/v1/collections", {"limit": str(PAGE)}):

@@ -30,7 +30,7 @@ def list_jobs(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     collection: Name = None,
     code: Code = None,
     since: Since = None,
-    until:     limit: Annotated[int, typer.Option(min=1, help="Jobs at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Jobs at most.")] = 20,
     api: options.Api = None,
     key: options.Key = None,
 ) -> None:
@@ -104,7 +104,7 @@ def retry(
     with options.open_client(api, key) as client:
         if job_id:
             _print(client, client.retry(job_id))
-        else:  # the API wants some filter; what fails while this runs is not tried again and again
+        else:  # the API wants some filter
             _retry_matching(client, {"until": datetime.now(UTC).isoformat()} | filters)
 
 

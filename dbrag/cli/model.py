@@ -84,13 +84,19 @@ class Item(BaseModel):
     error: Problem | None = None
 
 
-class Retried(BaseModel):
+class Page(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    data: list[T]
+    has_more: bool = False
+    next_cursor: str | None = None
+
+
+class Retried(Page[Job]):
     """The jobs that one call of `/v1/jobs:retry` has tried again."""
 
-    data: list[Job]
     retried: int
     skipped: int
-    has_more: bool
 
 
 class Collection(BaseModel):
@@ -110,11 +116,3 @@ class Hit(BaseModel):
     start: int
     end: int
     score: float
-
-
-class Page(BaseModel, Generic[T]):
-    """One page of a list."""
-
-    data: list[T]
-    has_more: bool = False
-    next_cursor: str | None = None

@@ -34,7 +34,7 @@ class Waiting:
         if self.jobs >= bound.jobs:
             return f"{self.jobs:,} jobs wait, and {bound.jobs:,} may"
         if self.jobs and self.bytes + coming > bound.bytes:
-            return f"{_mib(self.bytes)} MiB wait, {_mib(coming)} would come, and {_mib(bound.bytes)} may wait"
+            return f"{_mib(self.bytes)} MiB wait, {_mib(coming)} MiB would come, and {_mib(bound.bytes)} MiB may wait"
         return None
 
 

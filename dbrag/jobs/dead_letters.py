@@ -14,20 +14,20 @@ SQL = beside(__file__)
 
 
 class Retried(NamedTuple):
-    """The jobs that wait again, how many somebody else was faster with, and whether more of them match."""
+    """The jobs that wait again, how many somebody else was faster with, and the last one where more match."""
 
     jobs: list[Job]
     skipped: int
-    has_more: bool
+    next_after: UUID | None
 
 
-def retry_matching(pool: Pool, tenant_id: UUID, filters: Filters, limit: int) -> Retried:
-    """Tries the failed items of up to `limit` jobs again, oldest job first, each in a transaction of its own.
+def retry_matching(pool: Pool, tenant_id: UUID, filters: Filters, limit: int, after: UUID | None = None) -> Retried:
+    """Tries the failed items of `limit` jobs at most behind `after` again, oldest first, each in its own transaction.
 
     With a `code`, only items that failed with it. What cannot be tried again matches nothing.
     """
     with pool.connection() as conn:
-        wanted = asdict(filters) | {"tenant_id": tenant_id, "limit": limit + 1}
+        wanted = asdict(filters) | {"tenant_id": tenant_id, "after": after, "limit": limit + 1}
         found: list[UUID] = [row[0] for row in conn.execute(SQL.retryable_jobs, wanted)]
     retried: list[Job] = []
     for job_id in found[:limit]:
@@ -36,4 +36,5 @@ def retry_matching(pool: Pool, tenant_id: UUID, filters: Filters, limit: int) ->
                 retried.append(jobs.retry(conn, tenant_id, job_id, filters.code))
         except (Conflict, NotFound):  # somebody else has just retried it
             continue
-    return Retried(retried, len(found[:limit]) - len(retried), len(found) > limit)
+    next_after = found[limit - 1] if len(found) > limit else None
+    return Retried(retried, len(found[:limit]) - len(retried), next_after)

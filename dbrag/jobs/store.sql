@@ -67,6 +67,7 @@ WHERE j.tenant_id = %(tenant_id)s AND j.status IN ('failed', 'completed_with_err
       SELECT FROM job_items i JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
       WHERE i.job_id = j.id AND i.status = 'failed' AND v.status = 'failed'
         AND (%(code)s::text IS NULL OR i.error ->> 'code' = %(code)s OR j.error ->> 'code' = %(code)s))
+  AND (%(after)s::uuid IS NULL OR j.id > %(after)s)
 ORDER BY j.id LIMIT %(limit)s
 
 -- name: select_items
