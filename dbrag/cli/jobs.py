@@ -115,7 +115,9 @@ def _retry_matching(client: Client, filters: dict[str, str | None]) -> None:
         for job in done.data:
             output.answers().print(job.id)
     faster = f"; {skipped} were retried by somebody else" if skipped else ""
-    output.remark(f"{retried} jobs are tried again{faster}. What was refused when it was sent has to be sent anew.")
+    many = "1 job is" if retried == 1 else f"{retried} jobs are"
+    anew = "" if retried else " What was refused when it was sent cannot be: send it anew."
+    output.remark(f"{many} tried again{faster}.{anew}")
 
 
 def _instant(text: str) -> str:

@@ -1,5 +1,6 @@
 """Failed jobs are found and tried again by filter."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -12,6 +13,7 @@ from dbrag.documents.accept import accept
 from dbrag.documents.model import Collection, Refusal, Submission
 from dbrag.errors import Permanent
 from dbrag.jobs import dead_letters, jobs
+from dbrag.jobs.dead_letters import Retried
 from dbrag.jobs.model import Filters, Job, Kind, Queue, Status
 from dbrag.runtime import Runtime
 
@@ -108,6 +110,19 @@ def test_with_a_code_only_items_that_failed_with_it_are_tried_again(
     assert (again.status, again.failed) == (Status.QUEUED, 2)
     waiting = "SELECT item_index FROM document_versions WHERE job_id = %s AND status = 'waiting'"
     assert conn.execute(waiting, [job.id]).fetchall() == [(1,)]
+
+
+def test_two_sweeps_at_once_try_each_job_once(runtime: Runtime, conn: Connection, own_collection: Collection) -> None:
+    dead = {failed(conn, own_collection, "worker_lost", str(number)).id for number in range(20)}
+
+    def sweep(_: int) -> Retried:
+        return dead_letters.retry_matching(runtime.pool, own_collection.tenant_id, Filters(code="worker_lost"), 50)
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(sweep, range(2))
+    assert sorted(job.id for job in first.jobs + second.jobs) == sorted(dead)
+    queued = "SELECT count(*) FROM job_events WHERE job_id = ANY(%s) AND status = 'queued'"
+    assert conn.execute(queued, [list(dead)]).fetchone() == (2 * len(dead),)
 
 
 def test_another_tenants_jobs_match_nothing(runtime: Runtime, dead: list[Job]) -> None:
