@@ -104,8 +104,8 @@ def retry(
     with options.open_client(api, key) as client:
         if job_id:
             _print(client, client.retry(job_id))
-        else:  # the API wants some filter
-            _retry_matching(client, {"until": datetime.now(UTC).isoformat()} | filters)
+        else:  # the API wants some filter, so that nobody retries everything by an empty body
+            _retry_matching(client, filters if any(filters.values()) else {"since": "1970-01-01T00:00:00Z"})
 
 
 def _retry_matching(client: Client, filters: dict[str, str | None]) -> None:

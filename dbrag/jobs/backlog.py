@@ -48,7 +48,7 @@ class Backlog:
     def __init__(self, settings: Settings) -> None:
         self._of_a_tenant = Waiting(settings.waiting_jobs_of_a_tenant, settings.waiting_mb_of_a_tenant << 20)
         self._of_all = Waiting(settings.waiting_jobs, settings.waiting_mb << 20)
-        self._counts: dict[UUID, Waiting] | None = None
+        self._counts: dict[UUID, Waiting] = {}
         self._all = Waiting()
         self._good_until = 0.0
         self._counting, self._changing = Lock(), Lock()
@@ -60,7 +60,7 @@ class Backlog:
         """
         self._refresh(pool)
         with self._changing:
-            own, all_ = (self._counts or {}).get(tenant_id, Waiting()), self._all
+            own, all_ = self._counts.get(tenant_id, Waiting()), self._all
         if excess := own.beyond(self._of_a_tenant, coming):
             raise TooMuchWaiting(
                 f"too much of yours waits: {excess}. Send it again later, or cancel what is not needed.",
@@ -76,13 +76,12 @@ class Backlog:
     def add(self, tenant_id: UUID, size: int) -> None:
         """Counts a job of `size` bytes that this process has accepted."""
         with self._changing:
-            counts = {} if self._counts is None else self._counts
-            counts[tenant_id] = counts.get(tenant_id, Waiting()) + Waiting(1, size)
+            self._counts[tenant_id] = self._counts.get(tenant_id, Waiting()) + Waiting(1, size)
             self._all += Waiting(1, size)
 
     def _refresh(self, pool: Pool) -> None:
-        """Counts where the last count is too old; meanwhile others go by the old one, if there is one."""
-        if time.monotonic() < self._good_until or not self._counting.acquire(blocking=self._counts is None):
+        """Counts where the last count is too old; meanwhile others go by the old one, and wait only for the first."""
+        if time.monotonic() < self._good_until or not self._counting.acquire(blocking=self._good_until == 0):
             return
         try:
             if time.monotonic() >= self._good_until:

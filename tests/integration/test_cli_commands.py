@@ -95,7 +95,7 @@ def test_jobs_are_steered_one_by_one_and_by_filter(platform: Platform, dbrag: Db
     assert (retried.exit_code, retried.stdout.split()) == (0, [job["id"]]), retried.output
     assert "1 job is tried again." in retried.stderr
     platform.wait(job["id"])
-    assert dbrag("jobs", "retry", "--failed", *filters).stdout == ""
+    assert job["id"] not in dbrag("jobs", "retry", "--failed").stdout
     assert dbrag("jobs", "retry").exit_code == dbrag("jobs", "retry", job["id"], "--failed").exit_code == 2
     over = dbrag("jobs", "move", job["id"], "critical")
     assert (over.exit_code, over.stderr[:6]) == (1, "error:")
