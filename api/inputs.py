@@ -4,7 +4,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.fields import ExternalId, Line, Metadata, Question, Queue, Strict, Text
@@ -112,6 +112,48 @@ class SearchInput(Strict):
         return self
 
 
+class MoveInput(Strict):
+    queue: Queue = Field(description="Which queue the rest of the job is to wait in.")
+
+
+def _failed(status: Status) -> Status:
+    if status not in (Status.FAILED, Status.COMPLETED_WITH_ERRORS):
+        raise PydanticCustomError("status", "must be `failed` or `completed_with_errors`")
+    return status
+
+
+class RetryInput(Strict):
+    """Which jobs to try again: those that match all that is given, and something must be."""
+
+    status: Annotated[Status, Field(strict=False), AfterValidator(_failed)] | None = Field(
+        None, description="`failed` or `completed_with_errors`; both by default."
+    )
+    kind: Annotated[Kind, Field(strict=False)] | None = None
+    queue: Queue | None = None
+    collection: Line | None = Field(None, description="Name of a collection.")
+    code: Line | None = Field(
+        None, description="Code of an item's error: only such items are tried again. Or that of the job's error."
+    )
+    since: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+        None, description="Accepted at this time or later (RFC 3339)."
+    )
+    until: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+        None, description="Accepted before this time (RFC 3339)."
+    )
+    limit: int = Field(100, ge=1, le=1000, description="Jobs at most, the oldest first.")
+    cursor: Annotated[UUID, Field(strict=False)] | None = Field(
+        None, description="`next_cursor` of the answer before, so that no job is tried twice."
+    )
+
+    @model_validator(mode="after")
+    def _some_filter(self) -> Self:
+        pages = {"limit", "cursor"}
+        if not self.model_dump(exclude=pages, exclude_none=True):
+            names = ", ".join(name for name in type(self).model_fields if name not in pages)
+            raise PydanticCustomError("filter", "give at least one of {names}", {"names": names})
+        return self
+
+
 class QueueQuery(Parameters):
     model_config = ConfigDict(extra="forbid")
 
@@ -140,6 +182,9 @@ class JobsQuery(PageQuery):
     kind: Kind | None = None
     queue: QueueName | None = None
     collection: Line | None = Field(None, description="Name of a collection.")
+    code: Line | None = Field(None, description="Code of the job's error, or of that of one of its failed items.")
+    since: AwareDatetime | None = Field(None, description="Accepted at this time or later (RFC 3339).")
+    until: AwareDatetime | None = Field(None, description="Accepted before this time (RFC 3339).")
 
 
 class ItemsQuery(PageQuery):

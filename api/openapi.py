@@ -24,6 +24,12 @@ PROBLEM = {
     "content": {"application/problem+json": {"schema": {"$ref": f"{OPENAPI3_REF_PREFIX}/Problem"}}},
 }
 
+_LATER = {"headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}}
+TOO_MUCH_WAITING: dict[int, dict[str, Any]] = {
+    429: {**PROBLEM, **_LATER, "description": "`too_much_waiting`: of this tenant."},
+    503: {**PROBLEM, **_LATER, "description": "`too_much_waiting` in all; or the database is away."},
+}
+
 
 def blueprint(name: str, about: str) -> APIBlueprint:
     """A blueprint for the views of one resource under /v1.

@@ -55,6 +55,7 @@ class CollectionOutput(BaseModel):
     ef_construction: int
     chunking: ChunkingOutput
     building: BuildingOutput | None
+    paused_at: datetime | None = Field(description="Since when what is accepted for it waits; null: it does not.")
     created_at: datetime
 
 
@@ -126,6 +127,13 @@ class JobOutput(BaseModel):
     usage: UsageOutput
     result: dict[str, Any] | None
     error: dict[str, Any] | None
+
+
+class RetriedOutput(Page[JobOutput]):
+    """The jobs that are tried again, oldest first. `next_cursor` goes into `cursor` of the body for the next ones."""
+
+    retried: int = Field(description="How many these are.")
+    skipped: int = Field(description="Jobs that matched, and that somebody else was faster with.")
 
 
 class ItemOutput(BaseModel):

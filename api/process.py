@@ -4,6 +4,7 @@ from threading import Lock
 
 from flask import current_app
 
+from dbrag.jobs.backlog import Backlog
 from dbrag.runtime import Runtime, open_runtime
 from dbrag.settings import Settings
 
@@ -12,10 +13,11 @@ CONNECTIONS = 8
 
 
 class Process:
-    """The settings of this process and, from the first use on, its connections."""
+    """The settings of this process, what it knows of waiting work and, from the first use on, its connections."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.backlog = Backlog(settings)
         self._lock = Lock()
         self._runtime: Runtime | None = None
 

@@ -49,6 +49,13 @@ class Transient(DbragError):
     retryable = True
 
 
+class TooMuchWaiting(Transient):
+    """The tenant has as much waiting as it may have."""
+
+    code = "too_much_waiting"
+    status = 429
+
+
 class Invalid(Permanent):
     """The request is understood and wrong; `faults` name the fields."""
 

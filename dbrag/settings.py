@@ -138,6 +138,17 @@ class Settings(BaseSettings):
     max_body_mb: int = Field(64, ge=1, description="Size of a request's body at most, in MiB.")
     max_item_mb: int = Field(10, ge=1, description="Size of one document at most, in MiB.")
 
+    waiting_jobs: int = Field(
+        1_000_000, ge=1, description="Jobs that may wait, of all tenants; beyond that nothing more is accepted (503)."
+    )
+    waiting_jobs_of_a_tenant: int = Field(200_000, ge=1, description="Jobs of one tenant that may wait (429).")
+    waiting_mb: int = Field(
+        20_000, ge=1, description="What may wait to be done, of all tenants, in MiB as submitted (503)."
+    )
+    waiting_mb_of_a_tenant: int = Field(
+        5_000, ge=1, description="What may wait of one tenant, in MiB as submitted (429)."
+    )
+
     log_level: str = Field("INFO", description="Least severe level that is logged.")
     log_format: str = Field("json", pattern="^(json|console)$", description="`json`, or `console` for people.")
 

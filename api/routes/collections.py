@@ -1,4 +1,4 @@
-"""Collections: put, get, list, delete."""
+"""Collections: put, get, list, pause, resume, delete."""
 
 from flask import Response
 
@@ -55,6 +55,22 @@ def list_collections(query: CollectionsQuery) -> Response:
     with runtime().pool.connection() as conn:
         found = collections.page(conn, lookup.tenant_id(), query.cursor, query.limit + 1)
     return page(found, query.limit, lambda last: last.name, render.collection)
+
+
+@bp.post("/collections/<string:name>:pause", responses={200: CollectionOutput})
+@needs(Scope.MANAGE)
+def pause_collection(path: CollectionPath) -> Response:
+    """Have what is accepted for a collection wait, until it is resumed. Searches and deletions go on."""
+    with runtime().pool.connection() as conn:
+        return answer(render.collection(collections.pause(conn, lookup.tenant_id(), path.name)))
+
+
+@bp.post("/collections/<string:name>:resume", responses={200: CollectionOutput})
+@needs(Scope.MANAGE)
+def resume_collection(path: CollectionPath) -> Response:
+    """Let a paused collection go on."""
+    with runtime().pool.connection() as conn:
+        return answer(render.collection(collections.resume(conn, lookup.tenant_id(), path.name)))
 
 
 @bp.delete("/collections/<name>", responses={204: None})

@@ -6,12 +6,12 @@ from flask import Response, request
 from pydantic import ValidationError
 
 from api import batches, items, lookup, render, uploads
-from api.accepting import accept_items
-from api.answers import answer, refuse_idempotency_key
+from api.accepting import accept_items, admit
+from api.answers import answer
 from api.auth import needs
 from api.faults import invalid
 from api.inputs import CollectionPath, DocumentInput, DocumentPath, FileInput, JobHeaders, QueueQuery, SingleInput
-from api.openapi import blueprint, body, file_form, schema
+from api.openapi import TOO_MUCH_WAITING, blueprint, body, file_form, schema
 from api.outputs import DocumentOutput, JobOutput
 from api.process import here, runtime
 from api.request import JSON, MULTIPART, Request
@@ -27,20 +27,20 @@ ITEM = schema(DocumentInput)
 
 @bp.post(
     "/collections/<name>/documents",
-    responses={202: JobOutput},
+    responses={202: JobOutput, **TOO_MUCH_WAITING},
     openapi_extensions=body(json=schema(SingleInput), form=file_form(FileInput)),
 )
 @needs(Scope.INGEST)
 def post_document(path: CollectionPath, query: QueueQuery, header: JobHeaders) -> Response:
     """Ingest one document: its text as JSON, or a file. One of the same external_id is replaced."""
-    refuse_idempotency_key(header)
+    admit(header)
     sent, queue = _single(cast(Request, request), here().settings.max_item_mb << 20)
     return accept_items(path.name, Kind.INGEST_DOCUMENT, queue or query.queue, [sent], header)
 
 
 @bp.post(
     "/collections/<string:name>/documents:batch",
-    responses={202: JobOutput},
+    responses={202: JobOutput, **TOO_MUCH_WAITING},
     openapi_extensions=body(
         json={"type": "array", "items": ITEM, "minItems": 1, "maxItems": items.MAX_ITEMS},
         ndjson={"type": "string", "description": "One document a line, as in the JSON array."},
@@ -50,7 +50,7 @@ def post_document(path: CollectionPath, query: QueueQuery, header: JobHeaders) -
 @needs(Scope.INGEST)
 def post_batch(path: CollectionPath, query: QueueQuery, header: JobHeaders) -> Response:
     """Ingest up to 2,000 documents as one job. A document that cannot be accepted is a failed item of the job."""
-    refuse_idempotency_key(header)
+    admit(header)
     batch = batches.documents(cast(Request, request), DocumentInput, here().settings.max_item_mb << 20)
     return accept_items(path.name, Kind.INGEST_DOCUMENT, query.queue, batch, header)
 

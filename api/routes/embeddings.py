@@ -5,11 +5,10 @@ from typing import cast
 from flask import Response, request
 
 from api import batches, items
-from api.accepting import accept_items
-from api.answers import refuse_idempotency_key
+from api.accepting import accept_items, admit
 from api.auth import needs
 from api.inputs import CollectionPath, JobHeaders, QueueQuery, TextInput
-from api.openapi import blueprint, body, schema
+from api.openapi import TOO_MUCH_WAITING, blueprint, body, schema
 from api.outputs import JobOutput
 from api.process import here
 from api.request import Request
@@ -21,7 +20,7 @@ bp = blueprint("embeddings", "Ready-made texts, embedded as they are.")
 
 @bp.post(
     "/collections/<name>/embeddings",
-    responses={202: JobOutput},
+    responses={202: JobOutput, **TOO_MUCH_WAITING},
     openapi_extensions=body(
         json={"type": "array", "items": schema(TextInput), "minItems": 1, "maxItems": items.MAX_ITEMS},
         ndjson={"type": "string", "description": "One text a line, as in the JSON array."},
@@ -30,6 +29,6 @@ bp = blueprint("embeddings", "Ready-made texts, embedded as they are.")
 @needs(Scope.INGEST)
 def post_embeddings(path: CollectionPath, query: QueueQuery, header: JobHeaders) -> Response:
     """Embed up to 2,000 texts as one job. A text that cannot be accepted is a failed item of the job."""
-    refuse_idempotency_key(header)
+    admit(header)
     batch = batches.texts(cast(Request, request), TextInput, here().settings.max_item_mb << 20)
     return accept_items(path.name, Kind.BATCH_EMBED, query.queue, batch, header)

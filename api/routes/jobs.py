@@ -1,16 +1,18 @@
-"""Jobs: list, get, items, cancel, retry."""
+"""Jobs: list, get, items, cancel, move, retry."""
 
 from flask import Response
 
 from api import lookup, render
 from api.answers import accepted, answer, job_body, page
 from api.auth import needs
-from api.inputs import ItemsQuery, JobHeaders, JobPath, JobsQuery
+from api.inputs import ItemsQuery, JobHeaders, JobPath, JobsQuery, MoveInput, RetryInput
 from api.openapi import blueprint
-from api.outputs import ItemOutput, JobOutput, Page
+from api.outputs import ItemOutput, JobOutput, Page, RetriedOutput
 from api.process import runtime
 from dbrag.accounts.model import Scope
-from dbrag.jobs import jobs
+from dbrag.database.pool import Connection
+from dbrag.jobs import dead_letters, jobs, moves
+from dbrag.jobs.model import Filters
 
 bp = blueprint("jobs", "What was accepted, and how far it is.")
 
@@ -23,10 +25,7 @@ def list_jobs(query: JobsQuery) -> Response:
         found = jobs.page(
             conn,
             lookup.tenant_id(),
-            status=query.status,
-            kind=query.kind,
-            queue=query.queue,
-            collection_id=lookup.collection(conn, query.collection).id if query.collection is not None else None,
+            _filters(conn, query),
             before=query.cursor,
             limit=query.limit + 1,
         )
@@ -68,3 +67,37 @@ def retry_job(path: JobPath, header: JobHeaders) -> Response:
     with runtime().pool.connection() as conn:
         job = jobs.retry(conn, lookup.tenant_id(), path.job_id)
     return accepted(job, header)
+
+
+@bp.post("/jobs/<uuid:job_id>:reprioritise", responses={202: JobOutput})
+@needs(Scope.INGEST)
+def reprioritise_job(path: JobPath, header: JobHeaders, body: MoveInput) -> Response:
+    """Move a job that is not over to another queue, with those of its texts that wait."""
+    return accepted(moves.reprioritise(runtime().pool, lookup.tenant_id(), path.job_id, body.queue), header)
+
+
+@bp.post("/jobs:retry", responses={202: RetriedOutput})
+@needs(Scope.INGEST)
+def retry_jobs(body: RetryInput) -> Response:
+    """Try the failed items of all jobs again that match all filters, oldest job first.
+
+    `GET /v1/jobs` with the same filters shows them before. What was refused when it was sent, and an index that was not
+    built, cannot be tried again and matches nothing.
+    """
+    with runtime().pool.connection() as conn:
+        filters = _filters(conn, body)
+    retried = dead_letters.retry_matching(runtime().pool, lookup.tenant_id(), filters, body.limit, body.cursor)
+    runtime().publisher.poke()
+    shown = RetriedOutput(
+        data=[job_body(job) for job in retried.jobs],
+        retried=len(retried.jobs),
+        skipped=retried.skipped,
+        has_more=retried.next_after is not None,
+        next_cursor=str(retried.next_after) if retried.next_after else None,
+    )
+    return answer(shown, status=202)
+
+
+def _filters(conn: Connection, sent: JobsQuery | RetryInput) -> Filters:
+    collection_id = lookup.collection(conn, sent.collection).id if sent.collection is not None else None
+    return Filters(sent.status, sent.kind, sent.queue, collection_id, sent.code, sent.since, sent.until)

@@ -25,6 +25,17 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenant:
+    """Who owns data and pays; `weight` is its share of the workers beside others that wait in the same queue."""
+
+    name: str
+    weight: int
+    created_at: datetime
+    waiting_jobs: int
+    waiting_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key as it is listed: never its secret, of which only a hash is stored."""
 

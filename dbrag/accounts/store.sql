@@ -20,3 +20,15 @@ FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE t.name = %(tenant_nam
 -- name: revoke_key
 -- A revoked key stays revoked, with its first time.
 UPDATE api_keys SET revoked_at = now() WHERE prefix = %(prefix)s AND revoked_at IS NULL RETURNING prefix
+
+-- name: list_tenants
+-- All tenants by name, with what is not over of theirs.
+SELECT t.name, t.weight, t.created_at, coalesce(j.jobs, 0) AS waiting_jobs, coalesce(j.bytes, 0) AS waiting_bytes
+FROM tenants t LEFT JOIN (
+    SELECT tenant_id, count(*) AS jobs, sum(bytes)::bigint AS bytes FROM jobs WHERE finished_at IS NULL GROUP BY tenant_id
+) j ON j.tenant_id = t.id
+ORDER BY t.name
+
+-- name: set_weight
+-- Counts from the next job, or text, that is chosen.
+UPDATE tenants SET weight = %(weight)s WHERE name = %(name)s RETURNING id

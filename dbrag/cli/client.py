@@ -10,13 +10,15 @@ from pydantic import BaseModel, ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from dbrag.cli.address import Address
-from dbrag.cli.model import Hit, Item, Job, Page
+from dbrag.cli.model import Collection, Hit, Item, Job, Page, Retried
 from dbrag.cli.refusal import refusal
 from dbrag.cli.sources import Source
 from dbrag.errors import NotFound, Permanent, Transient
 
 # A page of a list at most (DESIGN: limit 1–200).
 PAGE = 200
+# Jobs in one call of `/v1/jobs:retry`: some seconds' work (1000 at most).
+RETRIES = 500
 NOTICEABLE_S = 1.0
 B = TypeVar("B", bound=BaseModel)
 
@@ -84,7 +86,7 @@ class Client:
         return self._parse(Job, self._send("GET", _job(job_id)))
 
     def jobs(self, filters: Mapping[str, str | None], limit: int) -> list[Job]:
-        """The newest `limit` jobs that match all filters (status, kind, queue, collection)."""
+        """The newest `limit` jobs that match all filters (status, kind, queue, collection, code, since, until)."""
         params = {name: value for name, value in filters.items() if value is not None}
         found: list[Job] = []
         for page in self._pages(Page[Job], "/v1/jobs", params | {"limit": str(min(limit, PAGE))}):
@@ -103,6 +105,29 @@ class Client:
 
     def retry(self, job_id: str) -> Job:
         return self._post_job(_job(job_id) + ":retry")
+
+    def move(self, job_id: str, queue: str) -> Job:
+        return self._post_job(_job(job_id) + ":reprioritise", json={"queue": queue})
+
+    def retry_matching(self, filters: Mapping[str, str | None]) -> Iterator[Retried]:
+        """Try again what matches all filters (see `jobs`), as many jobs at once as the API takes."""
+        body = {name: value for name, value in filters.items() if value is not None} | {"limit": RETRIES}
+        more = True
+        while more:
+            done = self._parse(Retried, self._send("POST", "/v1/jobs:retry", json=body))
+            yield done
+            body |= {"cursor": done.next_cursor}
+            more = done.has_more
+
+    def collections(self) -> Iterator[Collection]:
+        for page in self._pages(Page[Collection], "/v1/collections", {"limit": str(PAGE)}):
+            yield from page.data
+
+    def pause(self, name: str) -> None:
+        self._send("POST", _collection(name) + ":pause")
+
+    def resume(self, name: str) -> None:
+        self._send("POST", _collection(name) + ":resume")
 
     def _post_job(self, path: str, **request: Any) -> Job:
         return self._parse(Job, self._send("POST", path, **request))

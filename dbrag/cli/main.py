@@ -6,7 +6,7 @@ import psycopg
 import typer
 from typer.core import TyperGroup
 
-from dbrag.cli import database, demo, ingest, jobs, keys, output, search, settings_table, stack
+from dbrag.cli import collections, database, demo, ingest, jobs, keys, output, search, settings_table, stack, tenants
 from dbrag.cli.doctor import command as doctor
 from dbrag.errors import DbragError
 
@@ -30,15 +30,17 @@ app = typer.Typer(
     cls=Program,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Documents become searchable vectors. Clients: ingest, search, jobs. Operators: the others.",
+    help="Documents become searchable vectors. Clients: ingest, search, jobs, collections. Operators: the others.",
 )
 app.command()(ingest.ingest)
 app.command()(search.search)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(collections.app, name="collections")
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(stack.up)
 app.command()(stack.relay)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(tenants.app, name="tenants")
 app.command()(settings_table.settings)

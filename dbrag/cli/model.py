@@ -84,6 +84,30 @@ class Item(BaseModel):
     error: Problem | None = None
 
 
+class Page(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    data: list[T]
+    has_more: bool = False
+    next_cursor: str | None = None
+
+
+class Retried(Page[Job]):
+    """The jobs that one call of `/v1/jobs:retry` has tried again."""
+
+    retried: int
+    skipped: int
+
+
+class Collection(BaseModel):
+    """A collection; `paused_at` is None unless its jobs wait."""
+
+    name: str
+    model: str
+    dimensions: int
+    paused_at: datetime | None = None
+
+
 class Hit(BaseModel):
     """A passage that a search found; `start` and `end` are character offsets into the document's text."""
 
@@ -92,11 +116,3 @@ class Hit(BaseModel):
     start: int
     end: int
     score: float
-
-
-class Page(BaseModel, Generic[T]):
-    """One page of a list."""
-
-    data: list[T]
-    has_more: bool = False
-    next_cursor: str | None = None

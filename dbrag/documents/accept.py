@@ -24,9 +24,8 @@ def accept(
     The caller commits (that is the moment of acceptance) and then pokes the publisher. A refused item is a failed item
     of the job; a document that exists gets a new version, which replaces the live one when it is complete.
     """
-    job_id = jobs.create_with_items(
-        conn, collection.tenant_id, kind, queue, collection.id, [(item.external_id, _error(item)) for item in items]
-    )
+    named = [(item.external_id, _error(item)) for item in items]
+    job_id = jobs.create_with_items(conn, collection.tenant_id, kind, queue, collection.id, named, size=size(items))
     accepted = [(index, item) for index, item in enumerate(items) if isinstance(item, Submission)]
     if accepted:
         versions = _insert_versions(conn, collection, job_id, accepted, kind)
@@ -34,6 +33,11 @@ def accept(
             if item.content is not None:
                 _insert_blob(conn, collection, versions[index], item)
     return jobs.get(conn, collection.tenant_id, job_id)
+
+
+def size(items: Sequence[Submission | Refusal]) -> int:
+    """Bytes that were submitted with what can be accepted of these items."""
+    return sum(item.size for item in items if isinstance(item, Submission))
 
 
 def _error(item: Submission | Refusal) -> dict[str, str] | None:

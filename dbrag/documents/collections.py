@@ -81,6 +81,18 @@ def page(conn: Connection, tenant_id: UUID, after: str | None, limit: int) -> li
         ).fetchall()
 
 
+def pause(conn: Connection, tenant_id: UUID, name: str) -> Collection:
+    """Has what is accepted for the collection wait, from the next claim on. Raises: NotFound."""
+    conn.execute(SQL.pause_collection, {"id": get(conn, tenant_id, name).id})
+    return get(conn, tenant_id, name)
+
+
+def resume(conn: Connection, tenant_id: UUID, name: str) -> Collection:
+    """Lets it go on; the relay publishes its jobs. Raises: NotFound."""
+    conn.execute(SQL.resume_collection, {"id": get(conn, tenant_id, name).id})
+    return get(conn, tenant_id, name)
+
+
 def count_version(conn: Connection, collection_ids: Iterable[int]) -> None:
     """Makes answers that were kept unreachable: what searches of these collections see has changed.
 

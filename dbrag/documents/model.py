@@ -74,6 +74,7 @@ class Collection:
     generation_id: int
     version: int
     created_at: datetime
+    paused_at: datetime | None = None
     building: Change | None = None
 
     @property
@@ -92,6 +93,11 @@ class Submission:
     filename: str | None = None
     title: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def size(self) -> int:
+        """Bytes of the text, as UTF-8, or of the file."""
+        return len(self.content or b"") if self.text is None else len(self.text.encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ ON CONFLICT (tenant_id, name) WHERE deleted_at IS NULL DO NOTHING RETURNING id
 -- name: select_collections
 -- By name behind `after`; one name, or all.
 SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
-       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at, (
+       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at, c.paused_at, (
            SELECT jsonb_build_object('model', b.model, 'dimensions', b.dimensions, 'storage', b.storage, 'm', b.m,
                                      'ef_construction', b.ef_construction, 'job_id', j.id)
            FROM generations b JOIN jobs j ON j.generation_id = b.id
@@ -22,7 +22,7 @@ ORDER BY c.name LIMIT %(limit)s
 -- name: select_collection
 -- By id, for workers, who do not ask what is being built; None where it has been deleted.
 SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
-       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at
+       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at, c.paused_at
 FROM collections c JOIN generations g ON g.collection_id = c.id AND g.status = 'serving'
 WHERE c.id = %(id)s AND c.deleted_at IS NULL
 
@@ -30,6 +30,14 @@ WHERE c.id = %(id)s AND c.deleted_at IS NULL
 -- Holds for what is ingested from now on.
 UPDATE collections SET max_tokens = %(max_tokens)s, overlap_tokens = %(overlap_tokens)s, chunked_at = now()
 WHERE id = %(id)s AND (max_tokens, overlap_tokens) <> (%(max_tokens)s, %(overlap_tokens)s)
+
+-- name: pause_collection
+-- Whoever claims jobs or texts leaves those of this collection alone from now on.
+UPDATE collections SET paused_at = now() WHERE id = %(id)s AND deleted_at IS NULL AND paused_at IS NULL
+
+-- name: resume_collection
+-- They may be claimed again; the relay sees to those that have no message any more.
+UPDATE collections SET paused_at = NULL WHERE id = %(id)s AND paused_at IS NOT NULL
 
 -- name: delete_collection
 -- Gives the name free and hides all; dbrag/documents/purge.py removes the rows.

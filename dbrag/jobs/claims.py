@@ -10,7 +10,8 @@ from psycopg.types.json import Jsonb
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.errors import DbragError
-from dbrag.jobs.model import Claim
+from dbrag.jobs import moves
+from dbrag.jobs.model import Claim, Queue
 from dbrag.jobs.retry import delay_s
 from dbrag.settings import Settings
 
@@ -61,12 +62,18 @@ def hold_on(conn: Connection, job_id: UUID, claim_id: UUID) -> None:
 
 def release(conn: Connection, claim: Claim) -> None:
     """The claimant's part is done; the job goes on without it."""
-    conn.execute(SQL.release_claim, {"id": claim.id, "claim_id": claim.claim_id})
+    _follow(conn, claim, conn.execute(SQL.release_claim, {"id": claim.id, "claim_id": claim.claim_id}).fetchone())
 
 
 def hand_back(conn: Connection, claim: Claim) -> None:
     """The claimant's time is up: the job is published again and goes on where it stopped."""
-    conn.execute(SQL.hand_back, {"id": claim.id, "claim_id": claim.claim_id})
+    _follow(conn, claim, conn.execute(SQL.hand_back, {"id": claim.id, "claim_id": claim.claim_id}).fetchone())
+
+
+def _follow(conn: Connection, claim: Claim, row: tuple[str] | None) -> None:
+    """The job was moved to another queue while the claimant wrote texts for the old one: they follow it."""
+    if row and row[0] != claim.queue:
+        moves.move_texts(conn, claim.id, Queue(row[0]))
 
 
 def put_off(conn: Connection, claim: Claim, code: str, detail: str, delay_s: float) -> None:

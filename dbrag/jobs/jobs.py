@@ -1,6 +1,7 @@
 """What an owner may ask of jobs: see, list, cancel, retry."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from uuid_utils.compat import uuid7
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.errors import Conflict, NotFound
-from dbrag.jobs.model import Item, ItemStatus, Job, Kind, Queue, QueueReport, Status
+from dbrag.jobs.model import EVERYTHING, Filters, Item, ItemStatus, Job, Kind, Queue, QueueReport, Status
 from dbrag.jobs.settle import finish, lock
 
 SQL = beside(__file__)
@@ -39,10 +40,11 @@ def create_with_items(
     queue: Queue,
     collection_id: int,
     items: Sequence[tuple[str | None, dict[str, Any] | None]],
+    size: int = 0,
 ) -> UUID:
-    """Accepts a job with items (external_id, error or None); where all have failed already, it ends here."""
+    """Accepts a job with items (external_id, error or None) of `size` bytes; where all have failed, it ends here."""
     failed = sum(error is not None for _, error in items)
-    job_id = _insert(conn, tenant_id, kind, queue, collection_id, total=len(items), failed=failed)
+    job_id = _insert(conn, tenant_id, kind, queue, collection_id, total=len(items), failed=failed, bytes=size)
     conn.execute(
         SQL.insert_items,
         {
@@ -61,7 +63,8 @@ def create_with_items(
 def _insert(conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collection_id: int, **more: Any) -> UUID:
     job_id = uuid7()
     job = {"id": job_id, "tenant_id": tenant_id, "kind": kind, "queue": queue, "collection_id": collection_id}
-    conn.execute(SQL.insert_job, {"generation_id": None, "params": Jsonb({}), "total": 0, "failed": 0} | job | more)
+    defaults = {"generation_id": None, "params": Jsonb({}), "total": 0, "failed": 0, "bytes": 0}
+    conn.execute(SQL.insert_job, defaults | job | more)
     return job_id
 
 
@@ -77,27 +80,16 @@ def get(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
 def page(
     conn: Connection,
     tenant_id: UUID,
+    filters: Filters = EVERYTHING,
     *,
-    status: Status | None = None,
-    kind: Kind | None = None,
-    queue: Queue | None = None,
-    collection_id: int | None = None,
     before: UUID | None = None,
     limit: int = 50,
 ) -> list[Job]:
-    """Jobs older than `before`, newest first."""
+    """Jobs that match and are older than `before`, newest first."""
     with conn.cursor(row_factory=class_row(Job)) as cursor:
         return cursor.execute(
             SQL.select_jobs,
-            {
-                "tenant_id": tenant_id,
-                "status": status,
-                "kind": kind,
-                "queue": queue,
-                "collection_id": collection_id,
-                "before": before,
-                "limit": limit,
-            },
+            asdict(filters) | {"tenant_id": tenant_id, "before": before, "limit": limit},
         ).fetchall()
 
 
@@ -131,15 +123,15 @@ def cancel(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
     return job
 
 
-def retry(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
-    """Runs the failed items of a job that is over again, and only those.
+def retry(conn: Connection, tenant_id: UUID, job_id: UUID, code: str | None = None) -> Job:
+    """Runs the failed items of a job that is over again, and only those; with `code`, those that failed with it.
 
     Raises: NotFound; Conflict where the job is not over, or where no failed item can be tried again.
     """
     job = get(conn, tenant_id, job_id)
     conn.execute(SQL.lock_failed_documents, {"job_id": job_id})
     lock(conn, [job_id])
-    retried = conn.execute(SQL.retry_items, {"job_id": job_id}).rowcount
+    retried = conn.execute(SQL.retry_items, {"job_id": job_id, "code": code}).rowcount
     conn.execute(SQL.retry_versions, {"job_id": job_id})
     done = conn.execute(SQL.retry_job, {"id": job_id, "tenant_id": tenant_id, "items": retried}).rowcount
     if not (retried and done):

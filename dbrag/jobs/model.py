@@ -98,6 +98,25 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Filters:
+    """Which jobs are meant; None stands for any. `since` and `until` bound `created_at`.
+
+    `code` is that of the job's error, or of one of its failed items.
+    """
+
+    status: Status | None = None
+    kind: Kind | None = None
+    queue: Queue | None = None
+    collection_id: int | None = None
+    code: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One document or text of a job; `error` is {code, detail} where it failed."""
 

@@ -1,8 +1,8 @@
 -- name: insert_job
 -- Accepts a job; publish_at is the outbox mark. An item that failed at the door is counted at once.
-INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, generation_id, params, total, failed, prepared)
+INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, generation_id, params, total, failed, prepared, bytes)
 VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(queue)s, %(collection_id)s, %(generation_id)s, %(params)s, %(total)s,
-        %(failed)s, %(failed)s)
+        %(failed)s, %(failed)s, %(bytes)s)
 
 -- name: insert_items
 -- The items of a job; those with an error have failed already.
@@ -45,8 +45,30 @@ WHERE j.tenant_id = %(tenant_id)s
   AND (%(kind)s::text IS NULL OR j.kind = %(kind)s)
   AND (%(queue)s::text IS NULL OR j.queue = %(queue)s)
   AND (%(collection_id)s::bigint IS NULL OR j.collection_id = %(collection_id)s)
+  AND (%(since)s::timestamptz IS NULL OR j.created_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR j.created_at < %(until)s)
+  AND (%(code)s::text IS NULL OR j.error ->> 'code' = %(code)s OR (j.failed > 0 AND EXISTS (
+       SELECT FROM job_items i WHERE i.job_id = j.id AND i.status = 'failed' AND i.error ->> 'code' = %(code)s)))
   AND (%(before)s::uuid IS NULL OR j.id < %(before)s)
 ORDER BY j.id DESC LIMIT %(limit)s
+
+-- name: retryable_jobs
+-- Jobs that are over and match, with an item that could be tried again, oldest first. What was refused when it was sent
+-- left no version behind, and is none of them.
+SELECT j.id FROM jobs j
+WHERE j.tenant_id = %(tenant_id)s AND j.status IN ('failed', 'completed_with_errors')
+  AND (%(status)s::text IS NULL OR j.status = %(status)s)
+  AND (%(kind)s::text IS NULL OR j.kind = %(kind)s)
+  AND (%(queue)s::text IS NULL OR j.queue = %(queue)s)
+  AND (%(collection_id)s::bigint IS NULL OR j.collection_id = %(collection_id)s)
+  AND (%(since)s::timestamptz IS NULL OR j.created_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR j.created_at < %(until)s)
+  AND EXISTS (
+      SELECT FROM job_items i JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
+      WHERE i.job_id = j.id AND i.status = 'failed' AND v.status = 'failed'
+        AND (%(code)s::text IS NULL OR i.error ->> 'code' = %(code)s OR j.error ->> 'code' = %(code)s))
+  AND (%(after)s::uuid IS NULL OR j.id > %(after)s)
+ORDER BY j.id LIMIT %(limit)s
 
 -- name: select_items
 -- A page of a job's items in their order.
@@ -98,12 +120,12 @@ SELECT id FROM jobs WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = '
 
 -- name: release_claim
 -- The claimant has done its part; what remains (embedding) has leases of its own.
-UPDATE jobs SET claim_id = NULL, lease_until = NULL WHERE id = %(id)s AND claim_id = %(claim_id)s
+UPDATE jobs SET claim_id = NULL, lease_until = NULL WHERE id = %(id)s AND claim_id = %(claim_id)s RETURNING queue
 
 -- name: hand_back
 -- The claimant's time is up and work remains: the job waits its turn again.
 UPDATE jobs SET status = 'queued', claim_id = NULL, lease_until = NULL, publish_at = now()
-WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = 'running'
+WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = 'running' RETURNING queue
 
 -- name: put_off
 -- The claimant has nothing to do now: the job waits its turn again, and says for what.
@@ -222,9 +244,11 @@ SELECT id FROM documents WHERE id IN (
 ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: retry_items
--- The failed items of a job that is over wait again.
-UPDATE job_items SET status = 'queued', error = NULL WHERE job_id = %(job_id)s AND status = 'failed' AND EXISTS (
-    SELECT FROM document_versions v WHERE v.job_id = job_items.job_id AND v.item_index = job_items.index)
+-- The failed items of a job that is over wait again: all, or those that failed with this code.
+UPDATE job_items i SET status = 'queued', error = NULL WHERE i.job_id = %(job_id)s AND i.status = 'failed'
+  AND EXISTS (SELECT FROM document_versions v WHERE v.job_id = i.job_id AND v.item_index = i.index)
+  AND (%(code)s::text IS NULL OR i.error ->> 'code' = %(code)s
+       OR EXISTS (SELECT FROM jobs j WHERE j.id = i.job_id AND j.error ->> 'code' = %(code)s))
 
 -- name: retry_versions
 -- What they are to become waits with them.
@@ -237,6 +261,37 @@ WHERE v.job_id = %(job_id)s AND v.status = 'failed' AND i.job_id = v.job_id AND 
 UPDATE jobs SET status = 'queued', finished_at = NULL, started_at = NULL, attempt = 0, publish_at = now(),
        publish_count = 0, error = NULL, result = NULL, failed = failed - %(items)s, prepared = prepared - %(items)s
 WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND status IN ('failed', 'completed_with_errors')
+
+-- name: move_job
+-- A job that is not over changes its queue. One that waits is published there; the message in the old queue finds it
+-- claimed, or claims it. One that waited for its old queue's consumer does so no more; one of a paused collection is
+-- published when that is resumed.
+UPDATE jobs SET queue = %(queue)s,
+       status = CASE WHEN reason_code = 'no_consumer' THEN 'queued' ELSE status END,
+       publish_at = CASE WHEN status IN ('queued', 'retrying') OR reason_code = 'no_consumer'
+                         THEN greatest(now(), reason_until) ELSE publish_at END,
+       publish_count = CASE WHEN status IN ('queued', 'retrying', 'held') THEN 0 ELSE publish_count END,
+       reason_code = nullif(reason_code, 'no_consumer'),
+       reason_detail = CASE WHEN reason_code = 'no_consumer' THEN NULL ELSE reason_detail END
+WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND status IN ('queued', 'held', 'running', 'retrying')
+  AND queue <> %(queue)s AND kind <> 'rebuild_index'
+
+-- name: move_texts
+-- And so do those of its texts that wait, or will wait again. What somebody has locked at this moment is not waited for,
+-- since whoever holds it may be waiting for the job.
+UPDATE pending SET queue_rank = %(rank)s WHERE (chunk_id, generation_id) IN (
+    SELECT chunk_id, generation_id FROM pending
+    WHERE version_id = ANY(%(version_ids)s) AND job_id = %(job_id)s AND queue_rank <> %(rank)s
+      AND EXISTS (SELECT FROM jobs WHERE id = %(job_id)s AND queue = %(queue)s)
+    FOR UPDATE SKIP LOCKED)
+
+-- name: versions_to_move
+-- What a job has yet to make live.
+SELECT id FROM document_versions WHERE job_id = %(job_id)s AND status = 'waiting' ORDER BY id
+
+-- name: backlog
+-- What is not over, by tenant: an index-only scan of jobs_under_way.
+SELECT tenant_id, count(*), coalesce(sum(bytes), 0)::bigint FROM jobs WHERE finished_at IS NULL GROUP BY tenant_id
 
 -- name: hold_jobs
 -- Jobs whose texts were given back wait with a reason; jobs that still have a claimant go on.

@@ -30,6 +30,8 @@ CREATE INDEX jobs_held ON jobs (reason_code, id) WHERE status = 'held';
 ALTER TABLE jobs ADD COLUMN bytes bigint NOT NULL DEFAULT 0;
 DROP INDEX jobs_under_way;
 CREATE INDEX jobs_under_way ON jobs (tenant_id, queue, status) INCLUDE (bytes) WHERE finished_at IS NULL;
+-- Failed jobs among however many that succeeded, to be looked at and tried again, oldest first.
+CREATE INDEX jobs_failed ON jobs (tenant_id, id) WHERE status IN ('failed', 'completed_with_errors');
 
 -- When the last canary of a queue was sent, and when a worker last took one.
 CREATE TABLE canaries (

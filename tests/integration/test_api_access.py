@@ -28,19 +28,29 @@ def addresses(collection: str, job: str) -> list[tuple[str, str, Scope]]:
         ("DELETE", f"{collection}/documents/a", Scope.INGEST),
         ("POST", f"{job}:cancel", Scope.INGEST),
         ("POST", f"{job}:retry", Scope.INGEST),
+        ("POST", f"{job}:reprioritise", Scope.INGEST),
+        ("POST", "/v1/jobs:retry", Scope.INGEST),
+        ("POST", f"{collection}:pause", Scope.MANAGE),
+        ("POST", f"{collection}:resume", Scope.MANAGE),
         ("POST", f"{collection}/index:rebuild", Scope.MANAGE),
         ("DELETE", collection, Scope.MANAGE),
     ]
 
 
-SENT = {"search": {"vector": [1, 0, 0, 0]}, "documents": {"text": "t"}}
+SENT = {
+    "search": {"vector": [1, 0, 0, 0]},
+    "documents": {"text": "t"},
+    "reprioritise": {"queue": "low"},
+    "jobs:retry": {"collection": "nobodys"},
+}
 
 
 def test_another_tenant_finds_nothing(app: Api, call: Call, key: Callable[..., str], collection: str) -> None:
     job = call("POST", f"{collection}/documents", json={"external_id": "a", "text": "t"}).headers["Location"]
     stranger = caller(app, key(tenant=f"stranger-{uuid4()}"))
     for method, path, _ in addresses(collection, job):
-        sent = SENT.get(path.rpartition("/")[2], [{"text": "t"}])
+        last = path.rpartition("/")[2]
+        sent = SENT.get(last) or SENT.get(last.rpartition(":")[2], [{"text": "t"}])
         assert stranger(method, path, json=sent).status_code == 404, (method, path)
     assert body(stranger("GET", "/v1/jobs"))["data"] == []
     assert body(stranger("GET", "/v1/collections"))["data"] == []

@@ -1,9 +1,14 @@
-"""Collections over HTTP: made, seen, deleted, refused."""
+"""Collections over HTTP: made, seen, paused, deleted, refused."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from api_client import Call, body, pointers
+
+from dbrag.database.pool import connect
+from dbrag.jobs import claims
+from dbrag.settings import Settings
 
 pytest_plugins = ["api_fixtures"]
 
@@ -20,6 +25,33 @@ def test_a_deleted_collection_is_gone(call: Call, collection: str) -> None:
     assert call("DELETE", collection).status_code == 204
     assert call("GET", collection).status_code == 404
     assert call("DELETE", collection).status_code == 404
+
+
+def test_a_paused_collection_accepts_and_is_searched_and_its_jobs_wait(
+    call: Call, collection: str, api_settings: Settings
+) -> None:
+    assert body(call("GET", collection))["paused_at"] is None
+    first, again = call("POST", f"{collection}:pause"), call("POST", f"{collection}:pause")
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert body(first)["paused_at"] is not None
+    assert body(first) == body(again) == body(call("GET", collection))
+    accepted = call("POST", f"{collection}/documents", json={"external_id": "a", "text": "t"})
+    assert accepted.status_code == 202
+    job_id = UUID(body(accepted)["id"])
+    with connect(api_settings) as conn:
+        assert claims.take(conn, job_id, api_settings) is None
+    assert call("POST", f"{collection}/search", json={"vector": [1, 0, 0, 0]}).status_code == 200
+    for _ in range(2):
+        assert body(call("POST", f"{collection}:resume"))["paused_at"] is None
+    with connect(api_settings) as conn:
+        assert claims.take(conn, job_id, api_settings) is not None
+        conn.rollback()
+    assert call("DELETE", f"{collection}/documents/a").status_code == 204
+
+
+def test_a_collection_that_is_not_there_is_not_paused(call: Call) -> None:
+    assert call("POST", "/v1/collections/no-such:pause").status_code == 404
+    assert call("POST", "/v1/collections/No%20Name:resume").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["Upper", "-a", "a" * 64, "ä", "a b", "a.b", "a%0A", "a%00"])

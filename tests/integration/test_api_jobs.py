@@ -1,12 +1,16 @@
-"""Jobs over HTTP: pages, filters, cancelling, waiting, queues."""
+"""Jobs over HTTP: pages, filters, cancelling, moving, retrying, waiting, queues."""
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 from api_client import Call, body, pointers
 
 from api.app import Api
+from dbrag.database.pool import connect
 from dbrag.devstack.servers import Servers
+from dbrag.documents import endings
+from dbrag.errors import Permanent
 from dbrag.jobs.relay import Relay
 from dbrag.settings import Settings
 
@@ -42,7 +46,20 @@ def test_items_and_collections_come_in_pages(call: Call, collection: str) -> Non
     assert [entry["name"] for entry in after["data"]] == names[1:]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "status=lost", "kind=x", "queue=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "cursor=x",
+        "status=lost",
+        "kind=x",
+        "queue=x",
+        "since=x",
+        "until=2026-11-21T08:00:00",
+    ],
+)
 def test_a_wrong_filter_is_refused_with_its_name(call: Call, query: str) -> None:
     answer = call("GET", f"/v1/jobs?{query}")
     assert answer.status_code == 422
@@ -55,6 +72,74 @@ def test_a_job_is_cancelled_and_what_is_not_over_is_not_retried(call: Call, coll
     cancelled = call("POST", f"{job}:cancel")
     assert (cancelled.status_code, body(cancelled)["status"]) == (202, "cancelling")
     assert cancelled.headers["Location"] == job
+
+
+def test_a_job_moves_to_another_queue(call: Call, collection: str) -> None:
+    job = call("POST", f"{collection}/documents?queue=low", json={"text": "t"}).headers["Location"]
+    for _ in range(2):
+        moved = call("POST", f"{job}:reprioritise", json={"queue": "critical"})
+        assert (moved.status_code, body(moved)["queue"], moved.headers["Location"]) == (202, "critical", job)
+    call("POST", f"{job}:cancel")
+    over = call("POST", f"{job}:reprioritise", json={"queue": "critical"})
+    assert (over.status_code, body(over)["code"]) == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("sent", "pointer"),
+    [({"queue": "urgent"}, "/queue"), ({}, "/queue"), ({"queue": "low", "when": "now"}, "/when"), ([], "")],
+)
+def test_a_job_moves_to_a_queue_that_there_is(call: Call, sent: object, pointer: str) -> None:
+    answer = call("POST", "/v1/jobs/00000000-0000-7000-8000-000000000000:reprioritise", json=sent)
+    assert (answer.status_code, pointers(answer)) == (422, [pointer])
+
+
+def test_failed_jobs_are_looked_at_and_then_tried_again_by_filter(
+    call: Call, collection: str, api_settings: Settings
+) -> None:
+    name = collection.rpartition("/")[2]
+    jobs = [body(call("POST", f"{collection}/documents", json={"text": "t"})) for _ in range(3)]
+    with connect(api_settings) as conn:
+        for job in jobs:
+            endings.fail(conn, UUID(job["id"]), Permanent("no", code=f"code-{name}"))
+    since = jobs[1]["created_at"]
+    listed = body(call("GET", f"/v1/jobs?status=failed&code=code-{name}&since={since}"))["data"]
+    assert [job["id"] for job in listed] == [jobs[2]["id"], jobs[1]["id"]]
+    wanted = {"status": "failed", "kind": "ingest_document", "queue": "default", "collection": name, "limit": 1}
+    first = call("POST", "/v1/jobs:retry", json=wanted | {"code": f"code-{name}", "since": since})
+    assert first.status_code == 202
+    assert body(first).items() >= {"retried": 1, "skipped": 0, "has_more": True, "next_cursor": jobs[1]["id"]}.items()
+    assert [(job["id"], job["status"]) for job in body(first)["data"]] == [(jobs[1]["id"], "queued")]
+    rest = body(call("POST", "/v1/jobs:retry", json=wanted | {"limit": 9, "cursor": body(first)["next_cursor"]}))
+    assert ([job["id"] for job in rest["data"]], rest["has_more"], rest["next_cursor"]) == (
+        [jobs[2]["id"]],
+        False,
+        None,
+    )
+    none = body(call("POST", "/v1/jobs:retry", json={"code": "no-such-code"}))
+    assert (none["data"], none["retried"]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "pointer"),
+    [
+        ({}, ""),
+        ({"limit": 5}, ""),
+        ({"status": None}, ""),
+        ({"status": "succeeded"}, "/status"),
+        ({"code": "x", "limit": 1001}, "/limit"),
+        ({"since": "yesterday"}, "/since"),
+        ({"until": "2026-11-21T08:00:00"}, "/until"),
+        ({"codes": "x"}, "/codes"),
+        ({"queue": "urgent"}, "/queue"),
+    ],
+)
+def test_a_retry_of_many_needs_a_filter_that_there_is(call: Call, sent: object, pointer: str) -> None:
+    answer = call("POST", "/v1/jobs:retry", json=sent)
+    assert (answer.status_code, pointers(answer)) == (422, [pointer])
+
+
+def test_a_retry_of_a_collection_that_is_not_there_is_404(call: Call) -> None:
+    assert call("POST", "/v1/jobs:retry", json={"collection": "no-such"}).status_code == 404
 
 
 def test_an_answer_is_held_until_the_job_ends_if_that_is_preferred(

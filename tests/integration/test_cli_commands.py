@@ -80,6 +80,49 @@ def test_what_the_api_refuses_is_one_line(dbrag: Dbrag) -> None:
         assert refused.stderr.startswith(f"error: job {job_id} is succeeded")
 
 
+def test_jobs_are_steered_one_by_one_and_by_filter(platform: Platform, dbrag: Dbrag) -> None:
+    platform.collection("cli-steered")
+    Path("good.txt").write_text("A fine text.")
+    Path("bad.txt").write_text("A text with POISON.")
+    platform.provider.script(refuse_containing="POISON")
+    assert dbrag("ingest", "good.txt", "bad.txt", "--collection", "cli-steered").exit_code == 3
+    platform.provider.script()
+    (job,) = platform.client.get("/jobs", params={"collection": "cli-steered"}).json()["data"]
+    filters = ("--collection", "cli-steered", "--code", "request_refused", "--since", "2h")
+    assert job["id"] in dbrag("jobs", "list", *filters).stdout
+    assert dbrag("jobs", "list", *filters[:4], "--since", "2100-01-01").stdout == "No jobs.\n"
+    retried = dbrag("jobs", "retry", "--failed", *filters)
+    assert (retried.exit_code, retried.stdout.split()) == (0, [job["id"]]), retried.output
+    assert "1 job is tried again." in retried.stderr
+    platform.wait(job["id"])
+    assert job["id"] not in dbrag("jobs", "retry", "--failed").stdout
+    assert dbrag("jobs", "retry").exit_code == dbrag("jobs", "retry", job["id"], "--failed").exit_code == 2
+    over = dbrag("jobs", "move", job["id"], "critical")
+    assert (over.exit_code, over.stderr[:6]) == (1, "error:")
+    with platform.down(platform.worker):
+        waits = dbrag("ingest", "good.txt", "--collection", "cli-steered", "--no-wait").stdout.strip()
+        assert "critical" in dbrag("jobs", "move", waits, "critical").stdout
+    platform.wait(waits)
+
+
+def test_a_collection_is_paused_and_resumed(platform: Platform, dbrag: Dbrag) -> None:
+    platform.collection("cli-paused")
+    assert dbrag("collections", "pause", "cli-paused").exit_code == 0
+    assert "since 20" in next(line for line in dbrag("collections", "list").stdout.splitlines() if "cli-paused" in line)
+    assert dbrag("collections", "resume", "cli-paused").exit_code == 0
+    assert "since" not in dbrag("collections", "list").stdout
+    assert "there is no collection 'cli-none'" in dbrag("collections", "pause", "cli-none").stderr
+
+
+def test_tenants_have_a_weight(dbrag: Dbrag) -> None:
+    dbrag("keys", "create", "--tenant", "cli-heavy", "--name", "for a test")
+    assert dbrag("tenants", "weight", "cli-heavy", "7").exit_code == 0
+    (line,) = (line for line in dbrag("tenants", "list").stdout.splitlines() if line.startswith("cli-heavy "))
+    assert line.split()[1:4] == ["7", "0", "0.0"]
+    assert "there is no tenant 'cli-none'" in dbrag("tenants", "weight", "cli-none", "7").stderr
+    assert dbrag("tenants", "weight", "cli-heavy", "1001").exit_code == 2
+
+
 def test_a_key_works_until_it_is_revoked(dbrag: Dbrag) -> None:
     made = dbrag("keys", "create", "--tenant", "cli", "--name", "for a test", "--scope", "read", "--expires-days", "1")
     assert made.exit_code == 0

@@ -124,6 +124,28 @@ def test_a_refused_text_fails_alone_and_is_retried_alone(platform: Platform) -> 
     assert sum(platform.provider.stats()["inputs"]) == 1
 
 
+def test_dead_letters_are_retried_by_filter_and_only_what_failed_is_paid(platform: Platform) -> None:
+    path = platform.collection("dead-letters")
+    platform.provider.script(refuse_containing="POISON")
+    texts = [sentences("fine"), sentences("bad", 1) + " POISON"]
+    jobs = [
+        platform.ingest(path, [{"external_id": f"{i}-{j}", "text": f"{i}. {text}"} for j, text in enumerate(texts)])
+        for i in range(3)
+    ]
+    platform.wait(*jobs)
+    filters = {"status": "completed_with_errors", "code": "request_refused", "collection": "dead-letters"}
+    listed = platform.client.get("/jobs", params=filters).json()["data"]
+    assert [job["id"] for job in listed] == jobs[::-1]
+    platform.provider.script()
+    platform.provider.forget()
+    answer = platform.client.post("/jobs:retry", json=filters)
+    assert (answer.status_code, [job["id"] for job in answer.json()["data"]]) == (202, jobs)
+    assert {(job["status"], job["counts"]["completed"]) for job in platform.wait(*jobs)} == {("succeeded", 2)}
+    answered = platform.provider.stats()["answered"]
+    assert sorted(answered.values()) == [1, 1, 1]
+    assert platform.client.post("/jobs:retry", json=filters).json()["retried"] == 0
+
+
 def test_a_cancelled_job_stops_paying_and_leaves_nothing(platform: Platform) -> None:
     path = platform.collection("cancelled")
     platform.provider.script(always={"status": 429, "retry_after": 1})

@@ -53,6 +53,15 @@ def test_every_operation_names_its_errors_and_its_key(document: dict[str, Any]) 
             assert operation["security"] == [{"key": []}]
 
 
+def test_what_makes_jobs_says_that_too_much_may_wait(document: dict[str, Any]) -> None:
+    for path in ("documents", "documents:batch", "embeddings"):
+        responses = document["paths"][f"/v1/collections/{{name}}/{path}"]["post"]["responses"]
+        for status in ("429", "503"):
+            assert "too_much_waiting" in responses[status]["description"]
+            assert "Retry-After" in responses[status]["headers"]
+            assert "application/problem+json" in responses[status]["content"]
+
+
 def test_every_view_under_v1_says_which_scope_it_needs(app: Api) -> None:
     rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/v1/")]
     without = {rule.rule for rule in rules if not hasattr(app.view_functions[rule.endpoint], "scope")}
