@@ -11,7 +11,7 @@ from dbrag.documents import endings
 from dbrag.errors import DbragError, Permanent, Transient
 from dbrag.jobs import claims, jobs
 from dbrag.jobs.claims import ClaimLost
-from dbrag.jobs.model import Claim, Status
+from dbrag.jobs.model import Claim, Kind, Status
 from dbrag.runtime import Runtime
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -65,6 +65,8 @@ def _conclude(runtime: Runtime, claim: Claim, error: DbragError, cause: Exceptio
     try:
         with runtime.pool.connection() as conn:
             claims.renew(conn, claim, runtime.settings)
+            if isinstance(cause, SoftTimeLimitExceeded) and claim.kind is not Kind.REBUILD_INDEX:
+                claim = claims.isolate(conn, claim)  # one of its items may be what takes so long
             tried_again = claims.retry_later(conn, claim, error, runtime.settings)
     except ClaimLost:
         log.info("claim lost before its failure was written", job_id=str(claim.id), error=error.detail)

@@ -217,7 +217,7 @@ ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: retry_items
 -- The failed items of a job that is over wait again.
-UPDATE job_items SET status = 'queued', error = NULL WHERE job_id = %(job_id)s AND status = 'failed' AND EXISTS (
+UPDATE job_items SET status = 'queued', error = NULL, tries = 0 WHERE job_id = %(job_id)s AND status = 'failed' AND EXISTS (
     SELECT FROM document_versions v WHERE v.job_id = job_items.job_id AND v.item_index = job_items.index)
 
 -- name: retry_versions
