@@ -10,7 +10,7 @@ import structlog
 from billiard.exceptions import SoftTimeLimitExceeded  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from dbrag.documents import blocks, collections, poison, prepare
-from dbrag.documents.attempt import DEFECT, attempt, report
+from dbrag.documents.attempt import DEFECT, attempt, hand_back, report
 from dbrag.documents.model import Collection
 from dbrag.errors import Permanent
 from dbrag.jobs import claims
@@ -62,9 +62,7 @@ def _split_all(runtime: Runtime, claim: Claim, on_waiting: Callable[[], None]) -
             with runtime.pool.connection() as conn:
                 claims.release(conn, claim)
             return
-    with runtime.pool.connection() as conn:
-        claims.hand_back(conn, claim)
-    runtime.publisher.poke()
+    hand_back(runtime, claim)
 
 
 def _split_block(
