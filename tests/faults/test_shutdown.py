@@ -44,7 +44,7 @@ def load(platform: Platform, path: str) -> Iterator[list[str]]:
     jobs, stopping = list[str](), Event()
 
     def submit() -> None:
-        while not stopping.wait(0.1):
+        while not stopping.wait(0.25):
             names = [f"{path}-{len(jobs)}-{n}" for n in range(10)]
             jobs.append(platform.ingest(path, [{"external_id": name, "text": f"{name} says so."} for name in names]))
 
