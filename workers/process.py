@@ -1,5 +1,6 @@
 """What a worker's child works with: opened after fork, closed at exit; told when the worker is to end."""
 
+import os
 import signal
 from mmap import mmap
 from typing import Any
@@ -49,10 +50,11 @@ def drain(**_: Any) -> None:
 @signals.worker_ready.connect
 def drain_at_once(**_: Any) -> None:
     """On SIGQUIT too: Celery tells of it only when the time that it gives the tasks to end is over."""
-    theirs = signal.getsignal(signal.SIGQUIT)
+    theirs, main_pid = signal.getsignal(signal.SIGQUIT), os.getpid()
 
     def handle(number: int, frame: Any) -> None:
-        drain()
+        if os.getpid() == main_pid:  # children that are forked later inherit this
+            drain()
         if callable(theirs):
             theirs(number, frame)
 

@@ -37,7 +37,7 @@ def split(
     A chunk begins with the last `overlap_tokens` or so of the text before it. Boundaries are, as far as they fit:
     headings and blocks (`markdown`), paragraphs, sentences, words, characters. Only whitespace: no chunk.
     Raises Invalid if `max_tokens` is below 4 or not above `overlap_tokens`; TooLarge where it takes longer than
-    `limit_s`: 10 MB take 0.7 s as English prose and up to 14 s as random letters of Chinese.
+    `limit_s`: 10 MB take 0.5 s as English prose and up to 14 s as random letters of Chinese.
     """
     if not max(MIN_TOKENS - 1, overlap_tokens) < max_tokens:
         raise Invalid(f"max_tokens must be at least {MIN_TOKENS} and larger than overlap_tokens.")

@@ -1,7 +1,6 @@
 """An attempt that loses the database: its job is left so that it goes on."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from time import monotonic, sleep
 from uuid import UUID
 
