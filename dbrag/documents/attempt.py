@@ -11,7 +11,8 @@ from dbrag.documents import endings
 from dbrag.errors import DbragError, Permanent, Transient
 from dbrag.jobs import claims, jobs
 from dbrag.jobs.claims import ClaimLost
-from dbrag.jobs.model import Claim, Status
+from dbrag.jobs.lease import Drained
+from dbrag.jobs.model import Claim, Kind, Status
 from dbrag.runtime import Runtime
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -37,8 +38,9 @@ class AttemptFailed(Exception):
 def attempt(runtime: Runtime, claim: Claim) -> Generator[None]:
     """Runs the work of a claimed job.
 
-    A claim that was lost in between is nobody's fault: the work is left to whoever has it now. A defect of ours fails
-    the job at once, since trying again would fail the same way.
+    A claim that was lost in between is nobody's fault: the work is left to whoever has it now. Where the process is to
+    end the job is handed back, which is no attempt. A defect of ours fails the job at once, since trying again would
+    fail the same way.
 
     Raises: AttemptFailed.
     """
@@ -46,6 +48,9 @@ def attempt(runtime: Runtime, claim: Claim) -> Generator[None]:
         yield
     except ClaimLost:
         log.info("claim lost: the job was cancelled, or another worker has it", job_id=str(claim.id))
+    except Drained:
+        log.info("handed back: the worker is to end", job_id=str(claim.id))
+        hand_back(runtime, claim)
     except DbragError as exc:
         _conclude(runtime, claim, exc, exc)
     except SoftTimeLimitExceeded as exc:
@@ -61,10 +66,19 @@ def attempt(runtime: Runtime, claim: Claim) -> Generator[None]:
         _conclude(runtime, claim, DEFECT, exc)
 
 
+def hand_back(runtime: Runtime, claim: Claim) -> None:
+    """Leaves the rest of the job to another worker, which is told."""
+    with runtime.pool.connection() as conn:
+        claims.hand_back(conn, claim)
+    runtime.publisher.poke()
+
+
 def _conclude(runtime: Runtime, claim: Claim, error: DbragError, cause: Exception) -> None:
     try:
         with runtime.pool.connection() as conn:
             claims.renew(conn, claim, runtime.settings)
+            if isinstance(cause, SoftTimeLimitExceeded) and claim.kind is not Kind.REBUILD_INDEX:
+                claim = claims.isolate(conn, claim)  # one of its items may be what takes so long
             tried_again = claims.retry_later(conn, claim, error, runtime.settings)
         if not tried_again:
             with runtime.pool.connection() as conn:

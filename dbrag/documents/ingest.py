@@ -1,6 +1,7 @@
 """The work of `ingest_document` and `batch_embed`: splits a job's items until they wait for vectors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -8,8 +9,8 @@ from uuid import UUID
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded  # pyright: ignore[reportMissingTypeStubs] - it has none
 
-from dbrag.documents import blocks, collections, prepare
-from dbrag.documents.attempt import DEFECT, attempt, report
+from dbrag.documents import blocks, collections, poison, prepare
+from dbrag.documents.attempt import DEFECT, attempt, hand_back, report
 from dbrag.documents.model import Collection
 from dbrag.errors import Permanent
 from dbrag.jobs import claims
@@ -44,54 +45,86 @@ def ingest(runtime: Runtime, job_id: UUID, on_waiting: Callable[[], None] = lamb
 
 def _split_all(runtime: Runtime, claim: Claim, on_waiting: Callable[[], None]) -> None:
     deadline = monotonic() + SLICE * runtime.settings.lease_s
+
+    def over() -> bool:
+        return monotonic() > deadline or runtime.draining()
+
     with runtime.pool.connection() as conn:
         collection = collections.by_id(conn, claim.collection_id) if claim.collection_id else None
     if collection is None:
         raise Permanent("its collection has been deleted", code="collection_deleted")
-    while monotonic() < deadline:
+    while not over():
         with runtime.pool.connection() as conn:
             if not blocks.adopt_unchanged(conn, claim, runtime.settings, BLOCK_ITEMS):
                 break
-    while monotonic() < deadline:
-        if not _split_block(runtime, claim, collection, deadline, on_waiting):
+    while not over():
+        if not _split_block(runtime, claim, collection, over, on_waiting):
             with runtime.pool.connection() as conn:
                 claims.release(conn, claim)
             return
-    with runtime.pool.connection() as conn:
-        claims.hand_back(conn, claim)
-    runtime.publisher.poke()
+    hand_back(runtime, claim)
 
 
 def _split_block(
-    runtime: Runtime, claim: Claim, collection: Collection, deadline: float, on_waiting: Callable[[], None]
+    runtime: Runtime, claim: Claim, collection: Collection, over: Callable[[], bool], on_waiting: Callable[[], None]
 ) -> bool:
-    """Takes the next items through to the pending table; False where there are none left."""
+    """Takes the next items through to the pending table; False where there are none left.
+
+    One by one where one of them may kill this process; then nothing is embedded beside, which would die with it.
+    """
     with runtime.pool.connection() as conn:
         sources = blocks.next_block(conn, claim, max_items=BLOCK_ITEMS, max_bytes=BLOCK_BYTES)
+    waits = False
+    if claim.isolates:
+        for source in sources:
+            with poison.trial(runtime, claim, source) if source.tries < poison.TRIES else nullcontext():
+                waits |= _split(runtime, claim, collection, [source], over)
+            if over():
+                break
+    elif sources and (waits := _split(runtime, claim, collection, sources, over)):
+        on_waiting()
+    if waits:
+        runtime.wake(claim.queue)
+    return bool(sources)
+
+
+def _split(
+    runtime: Runtime, claim: Claim, collection: Collection, sources: Sequence[prepare.Source], over: Callable[[], bool]
+) -> bool:
+    """Prepares items, until the time is over, and stores them as one block; says whether texts wait for vectors."""
     splitter = (
         prepare.whole_texts(runtime.settings.model_max_tokens(collection.model))
         if claim.kind is Kind.BATCH_EMBED
-        else prepare.documents(collection.chunking)
+        else prepare.documents(collection.chunking, runtime.settings.extract_timeout_s)
     )
     prepared: list[prepare.Prepared] = []
     failures: dict[int, dict[str, Any]] = {}
     for source in sources:
-        try:
-            prepared.append(prepare.prepare(source, runtime.extractor, splitter))
-        except SoftTimeLimitExceeded:
-            raise
-        except Exception as exc:
-            # A defect that one document meets must not fail the others of its batch; it is logged with its traceback.
-            error = exc if isinstance(exc, Permanent) else DEFECT
-            if error is DEFECT:
-                log.exception("a defect met by one document", job_id=str(claim.id), index=source.item_index)
-            failures[source.version_id] = {"code": error.code, "detail": error.detail}
-        if monotonic() > deadline:
+        outcome = _prepare(runtime, claim, source, splitter)
+        if isinstance(outcome, Permanent):
+            failures[source.version_id] = {"code": outcome.code, "detail": outcome.detail}
+        else:
+            prepared.append(outcome)
+        if over():
             break
-    if sources:
-        with runtime.pool.connection() as conn:
-            waits = blocks.store(conn, claim, collection, prepared, failures, runtime.settings)
-        if waits:
-            on_waiting()
-            runtime.wake(claim.queue)
-    return bool(sources)
+    with runtime.pool.connection() as conn:
+        return blocks.store(conn, claim, collection, prepared, failures, runtime.settings)
+
+
+def _prepare(
+    runtime: Runtime, claim: Claim, source: prepare.Source, splitter: prepare.Splitter
+) -> prepare.Prepared | Permanent:
+    """The item, split, or why it fails."""
+    if source.tries >= poison.TRIES:
+        log.error("an item kills its workers", job_id=str(claim.id), index=source.item_index)
+        return poison.POISON
+    try:
+        return prepare.prepare(source, runtime.extractor, splitter)
+    except SoftTimeLimitExceeded:
+        raise
+    except Permanent as exc:
+        return exc
+    except Exception:
+        # A defect that one document meets must not fail the others of its batch; it is logged with its traceback.
+        log.exception("a defect met by one document", job_id=str(claim.id), index=source.item_index)
+        return DEFECT

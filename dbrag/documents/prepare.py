@@ -16,7 +16,7 @@ Splitter = Callable[[str, bool], list[Span]]
 
 
 class Source(NamedTuple):
-    """A version as it was submitted: `text`, or a file's `content`."""
+    """A version as it was submitted: `text`, or a file's `content`; `tries`: see poison.py."""
 
     version_id: int
     document_id: int
@@ -26,6 +26,7 @@ class Source(NamedTuple):
     media_type: str | None
     filename: str | None
     content: bytes | None
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,11 @@ def prepare(source: Source, extractor: Extractor, splitter: Splitter) -> Prepare
     return Prepared(source, text, title, extracted, chunks)
 
 
-def documents(chunking: Chunking) -> Splitter:
-    """Splits documents by their collection's policy."""
-    return lambda text, markdown: split(text, chunking.max_tokens, chunking.overlap_tokens, markdown=markdown)
+def documents(chunking: Chunking, limit_s: float) -> Splitter:
+    """Splits documents by their collection's policy; one that takes longer than `limit_s` fails."""
+    return lambda text, markdown: split(
+        text, chunking.max_tokens, chunking.overlap_tokens, markdown=markdown, limit_s=limit_s
+    )
 
 
 def whole_texts(max_tokens: int) -> Splitter:

@@ -116,22 +116,32 @@ FROM sent s WHERE o.id = s.live_id
 RETURNING o.id, o.document_id, o.job_id, o.item_index, o.paid
 
 -- name: next_block
--- Items of a job that nobody has split yet, as many as fit in `max_bytes` (one at least).
+-- Items of a job that nobody has split yet, as many as fit in `max_bytes` (one at least); first those that were tried
+-- least, so that none waits behind one that kills its worker.
 WITH candidates AS (
-    SELECT v.id, v.item_index, octet_length(v.text) AS text_bytes,
+    SELECT v.id, i.tries, i.index, octet_length(v.text) AS text_bytes,
            (SELECT octet_length(content) FROM blobs b WHERE b.version_id = v.id) AS blob_bytes
     FROM job_items i JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
     WHERE i.job_id = %(job_id)s AND i.status = 'queued' AND v.status = 'waiting'
-    ORDER BY i.index LIMIT %(max_items)s
+    ORDER BY i.tries, i.index LIMIT %(max_items)s
 ), sized AS (
-    SELECT id, sum(coalesce(text_bytes, blob_bytes, 0)) OVER (ORDER BY item_index) AS bytes_so_far,
-           row_number() OVER (ORDER BY item_index) AS place
+    SELECT id, tries, sum(coalesce(text_bytes, blob_bytes, 0)) OVER (ORDER BY tries, index) AS bytes_so_far,
+           row_number() OVER (ORDER BY tries, index) AS place
     FROM candidates
 )
-SELECT v.id, v.document_id, v.item_index, v.text, v.title, b.media_type, b.filename, b.content
+SELECT v.id, v.document_id, v.item_index, v.text, v.title, b.media_type, b.filename, b.content, s.tries
 FROM sized s JOIN document_versions v ON v.id = s.id LEFT JOIN blobs b ON b.version_id = v.id
 WHERE s.place = 1 OR s.bytes_so_far <= %(max_bytes)s
-ORDER BY v.item_index
+ORDER BY s.place
+
+-- name: begin_trial
+-- Somebody begins with this item alone; committed before, so that it counts even if it kills the worker.
+UPDATE job_items SET tries = tries + 1 WHERE job_id = %(job_id)s AND index = %(index)s AND status = 'queued'
+
+-- name: annul_trial
+-- It broke off for a reason that has nothing to do with the item.
+UPDATE job_items SET tries = tries - 1
+WHERE job_id = %(job_id)s AND index = %(index)s AND status = 'queued' AND tries > 0
 
 -- name: lock_documents_of_chunks
 -- The same for chunks, which may have moved to another version of their document since they were claimed.

@@ -1,6 +1,7 @@
 """The right to work on a job: taken, renewed, given back."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,6 +17,9 @@ from dbrag.jobs.retry import delay_s
 from dbrag.settings import Settings
 
 SQL = beside(__file__)
+# A job whose items are tried one at a time has so many times as many attempts: an item that kills its worker uses up
+# three of them, and is to fail alone. It also stands in expired_jobs and exhausted_jobs (relay.sql).
+ISOLATED_ATTEMPTS = 4
 
 
 class ClaimLost(Exception):
@@ -89,9 +93,16 @@ def remember(conn: Connection, claim: Claim, params: Mapping[str, Any]) -> None:
     conn.execute(SQL.remember, {"id": claim.id, "claim_id": claim.claim_id, "params": Jsonb(params)})
 
 
+def isolate(conn: Connection, claim: Claim) -> Claim:
+    """From now on the job's items are tried one at a time; returns the claim that knows it."""
+    remember(conn, claim, {"isolate": True})
+    return replace(claim, params=claim.params | {"isolate": True})
+
+
 def retry_later(conn: Connection, claim: Claim, error: DbragError, settings: Settings) -> bool:
     """Puts the job off where trying again helps and attempts remain; False where it has failed for good."""
-    if not error.retryable or claim.attempt >= settings.max_attempts:
+    attempts = settings.max_attempts * (ISOLATED_ATTEMPTS if claim.isolates else 1)
+    if not error.retryable or claim.attempt >= attempts:
         return False
     conn.execute(
         SQL.retry_later,

@@ -140,6 +140,11 @@ class Claim:
     claim_id: UUID
     params: dict[str, Any]
 
+    @property
+    def isolates(self) -> bool:
+        """Whether the job's items are tried one at a time, since one of them may kill its worker."""
+        return bool(self.params.get("isolate"))
+
 
 @dataclass(frozen=True, slots=True)
 class QueueReport:

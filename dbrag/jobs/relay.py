@@ -98,7 +98,7 @@ class Relay:
     def fail_exhausted_jobs(self) -> None:
         """Fails jobs whose worker died in the last attempt that they had."""
         error = Permanent(
-            f"its worker died in each of {self._settings.max_attempts} attempts: see the workers' logs for this job",
+            "its workers died, attempt after attempt: see the workers' logs for this job",
             code="worker_lost",
         )
         limits = {

@@ -29,12 +29,15 @@ WHERE j.id IN (
 RETURNING j.id
 
 -- name: expired_jobs
--- Jobs whose worker has shown no sign of life for a lease: tried again, while attempts remain.
+-- Jobs whose worker has shown no sign of life for a lease: tried again, while attempts remain. One of its items may have
+-- killed it, so they are tried one at a time from now on (dbrag/documents/poison.py), in more attempts.
 UPDATE jobs SET status = 'retrying', claim_id = NULL, lease_until = NULL, publish_at = now(),
+       params = CASE WHEN kind = 'rebuild_index' THEN params ELSE params || '{"isolate": true}' END,
        reason_code = 'worker_lost', reason_until = NULL,
        reason_detail = 'the worker showed no sign of life; another one takes over'
 WHERE id IN (
-    SELECT id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt < %(max_attempts)s
+    SELECT id FROM jobs WHERE lease_until < now() AND status = 'running'
+      AND attempt < %(max_attempts)s * CASE WHEN kind = 'rebuild_index' THEN 1 ELSE 4 END
     ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 RETURNING id
@@ -43,7 +46,8 @@ RETURNING id
 -- Jobs whose worker was lost in their last attempt; the relay takes the claim, to end them.
 UPDATE jobs SET claim_id = gen_random_uuid(), lease_until = now() + make_interval(secs => %(lease_s)s)
 WHERE id IN (
-    SELECT id FROM jobs WHERE lease_until < now() AND status = 'running' AND attempt >= %(max_attempts)s
+    SELECT id FROM jobs WHERE lease_until < now() AND status = 'running'
+      AND attempt >= %(max_attempts)s * CASE WHEN kind = 'rebuild_index' THEN 1 ELSE 4 END
     ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 RETURNING id, claim_id

@@ -245,7 +245,8 @@ ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: retry_items
 -- The failed items of a job that is over wait again: all, or those that failed with this code.
-UPDATE job_items i SET status = 'queued', error = NULL WHERE i.job_id = %(job_id)s AND i.status = 'failed'
+UPDATE job_items i SET status = 'queued', error = NULL, tries = 0
+WHERE i.job_id = %(job_id)s AND i.status = 'failed'
   AND EXISTS (SELECT FROM document_versions v WHERE v.job_id = i.job_id AND v.item_index = i.index)
   AND (%(code)s::text IS NULL OR i.error ->> 'code' = %(code)s
        OR EXISTS (SELECT FROM jobs j WHERE j.id = i.job_id AND j.error ->> 'code' = %(code)s))

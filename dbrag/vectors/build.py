@@ -43,7 +43,7 @@ def rebuild_index(runtime: Runtime, job_id: UUID) -> dict[str, object]:
 
 
 def _fill(runtime: Runtime, claim: Claim, generation: Generation) -> None:
-    with kept_alive(runtime.pool, claim, runtime.settings):
+    with kept_alive(runtime.pool, claim, runtime.settings, draining=runtime.draining):
         filling.fill(runtime, claim, generation)
 
 
@@ -56,6 +56,7 @@ def _tend(runtime: Runtime, claim: Claim, generation: Generation) -> None:
             runtime.settings,
             report=partial(hnsw.record_share, builder, claim),
             stop=builder.cancel_safe,
+            draining=runtime.draining,
         ),
     ):
         _rebuild(runtime, claim, generation, builder)
@@ -67,7 +68,7 @@ def _rebuild(runtime: Runtime, claim: Claim, generation: Generation, builder: Co
             segments.seal(conn, generation.id)
     tended, counted = Tended(), 0
     try:
-        for remaining in steps(runtime.settings, claim, generation, builder, tended):
+        for remaining in steps(runtime, claim, generation, builder, tended):
             with runtime.pool.connection() as conn:
                 rows = remaining[0].rows if remaining else 0
                 claims.begin_step(conn, claim, done=tended.steps - counted, steps=len(remaining), rows=rows)

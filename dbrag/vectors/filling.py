@@ -14,6 +14,7 @@ from dbrag.database.queries import beside
 from dbrag.documents import collections, versions
 from dbrag.errors import NotFound, Permanent, Transient
 from dbrag.jobs import claims
+from dbrag.jobs.lease import Drained, kept_alive
 from dbrag.jobs.model import Claim, Queue
 from dbrag.jobs.settle import finish
 from dbrag.runtime import Runtime
@@ -51,7 +52,9 @@ class Pass:
 def fill(runtime: Runtime, claim: Claim, generation: Generation) -> None:
     """Takes a claimed job one slice further: it is put off until texts have their vectors, or the generation serves.
 
-    The caller keeps the claim alive. Raises: Permanent where a text is refused, or the index does not find enough.
+    The caller keeps the claim alive.
+
+    Raises: Permanent where a text is refused, or the index does not find enough; Drained where the process is to end.
     """
     reason = _advance(runtime, claim, generation)
     if reason is None:
@@ -59,7 +62,7 @@ def fill(runtime: Runtime, claim: Claim, generation: Generation) -> None:
             segments.seal(conn, generation.id)
     done = tend(runtime, claim, generation)
     if reason is None:
-        found = _measure(runtime, generation)
+        found = _measure(runtime, claim, generation)
         with runtime.pool.connection() as conn:
             _serve(conn, claim, generation, runtime.settings, asdict(done) | {"recall_at_10": found.recall_at_10})
     else:
@@ -77,6 +80,8 @@ def _advance(runtime: Runtime, claim: Claim, generation: Generation) -> str | No
             _begin(conn, claim, runtime.settings)
     try:
         while monotonic() < deadline:
+            if runtime.draining():
+                raise Drained
             with runtime.pool.connection() as conn:
                 claims.renew(conn, claim, runtime.settings)
             with runtime.pool.connection() as conn:
@@ -89,10 +94,13 @@ def _advance(runtime: Runtime, claim: Claim, generation: Generation) -> str | No
     return "its turn comes again"
 
 
-def _measure(runtime: Runtime, generation: Generation) -> Recall:
+def _measure(runtime: Runtime, claim: Claim, generation: Generation) -> Recall:
     """Raises: Permanent where the new index finds too little to serve."""
     settings = runtime.settings
-    with connect(settings, autocommit=True) as conn:
+    with (
+        connect(settings, autocommit=True) as conn,
+        kept_alive(runtime.pool, claim, settings, stop=conn.cancel_safe, draining=runtime.draining),
+    ):
         found = probes.probe(conn, generation, settings)
     if found.recall_at_10 < settings.recall_floor:
         raise Permanent(

@@ -1,7 +1,7 @@
 """Removing segments that nothing needs any more, once nobody can be reading them."""
 
 from contextlib import suppress
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -43,7 +43,7 @@ def wait_for_older(conn: Connection, patience_s: float = PATIENCE_S) -> None:
                 f"the transactions of PostgreSQL's processes {pids} have not ended for {patience_s:.0f} s, and "
                 "segments cannot be exchanged before: look into pg_stat_activity, and use pg_terminate_backend",
             )
-        sleep(pause_s)
+        conn.execute("SELECT pg_sleep(%s)", [pause_s])  # in the server, where a worker that is to end interrupts it
         pause_s = min(2 * pause_s, PAUSE_AT_MOST_S)
         older &= _running(conn)
 

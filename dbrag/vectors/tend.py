@@ -14,6 +14,7 @@ from dbrag.database.queries import beside
 from dbrag.errors import Permanent
 from dbrag.jobs import claims
 from dbrag.jobs.claims import ClaimLost
+from dbrag.jobs.lease import Drained, kept_alive
 from dbrag.jobs.model import Claim
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
@@ -59,27 +60,39 @@ class Step(NamedTuple):
 def tend(runtime: Runtime, claim: Claim, generation: Generation) -> Tended:
     """Gives each sealed segment its index, merges and rewrites what the policy says, and drops what was replaced.
 
-    For a job that does more than that; its caller keeps the claim alive and counts its own steps. May be repeated at
-    any time, and takes up what an attempt that was killed has left.
+    For a job that does more than that; its caller counts its own steps. May be repeated at any time, and takes up what
+    an attempt that was killed has left.
 
-    Raises: ClaimLost, Transient; Permanent where PostgreSQL's disk is full.
+    Raises: ClaimLost, Transient, Drained; Permanent where PostgreSQL's disk is full.
     """
     tended = Tended()
-    with hnsw.session(runtime.settings) as builder:
-        for _ in steps(runtime.settings, claim, generation, builder, tended):
+    with (
+        hnsw.session(runtime.settings) as builder,
+        kept_alive(runtime.pool, claim, runtime.settings, stop=builder.cancel_safe, draining=runtime.draining),
+    ):
+        for _ in steps(runtime, claim, generation, builder, tended):
             pass
     return tended
 
 
 def steps(
-    settings: Settings, claim: Claim, generation: Generation, builder: Connection, tended: Tended
+    runtime: Runtime, claim: Claim, generation: Generation, builder: Connection, tended: Tended
 ) -> Generator[list[Step]]:
-    """Does step by step what is to be done, and yields what remains before each and at the end."""
+    """Does step by step what is to be done, and yields what remains before each and at the end.
 
-    def fence(conn: Connection) -> None:
+    Raises: Drained where the process is to end before a step.
+    """
+    settings = runtime.settings
+
+    def renew(conn: Connection) -> None:
         claims.renew(conn, claim, settings)
 
-    with _left_tidy(builder, generation, fence):
+    def fence(conn: Connection) -> None:
+        if runtime.draining():
+            raise Drained
+        renew(conn)
+
+    with _left_tidy(builder, generation, renew):
         fence(builder)
         _clear(builder, generation, tended)
         while remaining := plan(builder, generation, settings):
@@ -146,13 +159,13 @@ def _warn(step: Step, generation: Generation, settings: Settings, tended: Tended
 
 
 @contextmanager
-def _left_tidy(builder: Connection, generation: Generation, fence: merge.Fence) -> Generator[None]:
+def _left_tidy(builder: Connection, generation: Generation, renew: merge.Fence) -> Generator[None]:
     """After a failure, removes what only takes up room; what cannot be removed now, the next attempt removes."""
     try:
         yield
     except psycopg.Error as exc:
         with suppress(psycopg.Error, ClaimLost):
-            fence(builder)
+            renew(builder)
             for left in merge.unfinished(builder, generation.id):
                 if not left.complete:
                     removal.drop(builder, generation.id, left.id)

@@ -34,7 +34,7 @@ def test_a_worker_that_dies_in_every_attempt_fails_the_job_with_that_reason(plat
         job_id = platform.ingest(path, documents("unlucky", 1))
         with platform.database() as conn:  # as if it had died in its last attempt
             conn.execute(
-                "UPDATE jobs SET status = 'running', attempt = 5, started_at = now(), claim_id = gen_random_uuid(), "
+                "UPDATE jobs SET status = 'running', attempt = 20, started_at = now(), claim_id = gen_random_uuid(), "
                 "lease_until = now(), publish_at = NULL WHERE id = %s",
                 [job_id],
             )

@@ -101,11 +101,13 @@ def test_a_process_killed_in_the_middle_is_replaced_and_the_file_is_read() -> No
         assert extractor.extract(SLOW, None, "a.docx").text.count("hello world") == 400_000
 
 
-def test_a_file_whose_process_dies_twice_has_crashed_it_and_the_next_one_is_read() -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_file_whose_process_dies_twice_has_crashed_it_and_the_next_one_is_read(how: signal.Signals) -> None:
     with opened() as extractor:
-        with once_busy(2, psutil.Process.kill), pytest.raises(Permanent) as caught:
+        with once_busy(2, lambda process: process.send_signal(how)), pytest.raises(Permanent) as caught:
             extractor.extract(SLOW, None, "a.docx")
         assert caught.value.code == "extraction_crashed"
+        assert f"exit code {-how}" in caught.value.detail
         assert hello(extractor) == "hello"
 
 

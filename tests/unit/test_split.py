@@ -6,7 +6,7 @@ import pytest
 
 from dbrag.documents.split import Span, split
 from dbrag.documents.tokens import count_tokens
-from dbrag.errors import Invalid
+from dbrag.errors import Invalid, TooLarge
 
 SENTENCES = [f"Sentence number {n} tells how the weather was on day {n} of that long journey." for n in range(400)]
 PROSE = "\n\n".join(" ".join(SENTENCES[n : n + 5]) for n in range(0, 400, 5))
@@ -87,3 +87,10 @@ def test_a_text_whose_density_changes_keeps_to_the_limit() -> None:
 def test_limits_that_cannot_be_kept_are_refused(max_tokens: int, overlap_tokens: int) -> None:
     with pytest.raises(Invalid, match="max_tokens must be at least 4"):
         split("text", max_tokens, overlap_tokens)
+
+
+def test_a_text_that_takes_too_long_is_refused_instead_of_holding_its_worker_up() -> None:
+    assert split(PROSE, 100, 20, limit_s=60) == split(PROSE, 100, 20)
+    with pytest.raises(TooLarge, match="split the document into smaller ones") as caught:
+        split(PROSE, 100, 20, limit_s=0)
+    assert caught.value.code == "text_too_large"
