@@ -92,6 +92,18 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Age at which a lost message is published again, in seconds; doubles each time."
     )
 
+    queue_window: int = Field(
+        100,
+        ge=1,
+        description="Jobs of one queue in the broker at most; what more waits, waits in PostgreSQL, where tenants take "
+        "turns.",
+    )
+    relay_metrics: str | None = Field(
+        None,
+        description="Where a relay serves its metrics over HTTP, as `host:port`; unset means nowhere. Without a "
+        "password: keep it on loopback, or in a network of your own.",
+    )
+
     segment_rows: int = Field(
         2_500, ge=100, description="Rows at which a fresh segment is sealed and gets its HNSW index."
     )
