@@ -83,10 +83,27 @@ WHERE id IN (
 )
 RETURNING id
 
+-- name: unsplit_jobs
+-- Jobs at which nobody works though not all of their items are split: another worker goes on. No way is known to get
+-- there; none may stay there.
+UPDATE jobs SET status = 'queued', publish_at = now()
+WHERE id IN (
+    SELECT j.id FROM jobs j
+    WHERE j.status = 'running' AND j.claim_id IS NULL AND j.kind IN ('ingest_document', 'batch_embed') AND EXISTS (
+        SELECT FROM job_items i JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
+        WHERE i.job_id = j.id AND i.status = 'queued' AND v.status = 'waiting')
+    ORDER BY j.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+
 -- name: stranded_jobs
--- Jobs that wait for documents which are no more. No way is known to get there; none may stay there.
+-- Jobs that wait for documents which are no more, or for documents that wait for no text. No way is known to get there;
+-- none may stay there.
 SELECT id FROM jobs j WHERE status IN ('running', 'held') AND claim_id IS NULL
-  AND NOT EXISTS (SELECT FROM document_versions v WHERE v.job_id = j.id AND v.status = 'waiting')
+  AND NOT (status = 'held' AND reason_code IN ('paused', 'no_consumer') AND collection_id IS NOT NULL)
+  AND NOT EXISTS (
+      SELECT FROM document_versions v JOIN job_items i ON i.job_id = v.job_id AND i.index = v.item_index
+      WHERE v.job_id = j.id AND v.status = 'waiting'
+        AND (i.status = 'queued' OR EXISTS (SELECT FROM pending p WHERE p.version_id = v.id)))
 ORDER BY id LIMIT %(limit)s
 
 -- name: expired_pending
@@ -94,27 +111,6 @@ ORDER BY id LIMIT %(limit)s
 UPDATE pending SET claim_id = NULL, lease_until = NULL, deferrals = least(deferrals + 1, 1000)
 WHERE (chunk_id, generation_id) IN (
     SELECT chunk_id, generation_id FROM pending WHERE lease_until < now() ORDER BY chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-)
-
--- name: hold_for_index
--- Jobs that wait for vectors of a generation that takes none now. One that is only being built holds nobody up before
--- documents wait for it too.
-UPDATE jobs SET status = 'held', reason_code = 'indexing', reason_detail = %(detail)s, reason_until = NULL
-WHERE id IN (
-    SELECT j.id FROM jobs j JOIN generations g ON g.collection_id = j.collection_id
-    WHERE g.id = ANY(%(generation_ids)s) AND g.status IN ('serving', 'catching_up')
-      AND j.status = 'running' AND j.claim_id IS NULL AND j.kind IN ('ingest_document', 'batch_embed')
-    ORDER BY j.id LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED
-)
-
--- name: indexed_again
--- Jobs that need not wait for an index any more.
-UPDATE jobs SET status = 'running', reason_code = NULL, reason_detail = NULL, reason_until = NULL
-WHERE id IN (
-    SELECT j.id FROM jobs j WHERE j.status = 'held' AND j.claim_id IS NULL AND j.reason_code = 'indexing'
-      AND NOT EXISTS (SELECT FROM generations g WHERE g.collection_id = j.collection_id AND g.id = ANY(%(generation_ids)s)
-                      AND g.status IN ('serving', 'catching_up'))
-    ORDER BY j.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 
 -- name: cancelling

@@ -59,7 +59,9 @@ ORDER BY index LIMIT %(limit)s
 -- name: queue_reports
 -- What waits and what is at work, by queue.
 SELECT q.name, coalesce(j.waiting, 0) AS waiting, coalesce(j.running, 0) AS running,
-       extract(epoch FROM now() - j.oldest)::float8 AS oldest_age_s, coalesce(p.texts, 0) AS pending_texts
+       extract(epoch FROM now() - j.oldest)::float8 AS oldest_age_s, coalesce(p.texts, 0) AS pending_texts,
+       greatest((SELECT c.seen_at FROM canaries c WHERE c.queue = q.name),
+                (SELECT max(s.started_at) FROM jobs s WHERE s.queue = q.name)) AS consumed_at
 FROM unnest(%(queues)s::text[]) WITH ORDINALITY AS q (name, rank)
 LEFT JOIN (
     SELECT queue, count(*) FILTER (WHERE status IN ('queued', 'retrying')) AS waiting,

@@ -41,6 +41,7 @@ CREATE TABLE canaries (
     sent_at  timestamptz,
     seen_at  timestamptz
 );
+INSERT INTO canaries (queue) VALUES ('critical'), ('default'), ('low');
 
 -- Poison -------------------------------------------------------------------------------------------------------------
 
