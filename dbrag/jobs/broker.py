@@ -31,7 +31,7 @@ class Broker:
             broker_transport_options={
                 "socket_connect_timeout": CONNECT_TIMEOUT_S,
                 "socket_timeout": SOCKET_TIMEOUT_S,
-                "max_retries": 1,
+                "max_retries": 0,  # one more try comes 2 s later (kombu's interval_start), which is too late
                 "visibility_timeout": settings.visibility_timeout_s,
             },
         )
