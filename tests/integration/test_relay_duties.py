@@ -109,7 +109,7 @@ def test_a_pass_counts_what_it_did(conn: Connection, own_collection: Collection,
     assert done("cancelled") - cancelled >= 1
     assert done("published") - published == 2
     assert REGISTRY.get_sample_value("dbrag_relay_passes_total") == passes + 1
-    assert REGISTRY.get_sample_value("dbrag_relay_pass_seconds_count") or 0 >= passes + 1
+    assert REGISTRY.get_sample_value("dbrag_relay_pass_seconds_count") or passes + 1 <= 0
 
 
 def test_a_relay_serves_its_metrics_where_it_is_told_to(quiet_servers: Servers, settings: Settings) -> None:

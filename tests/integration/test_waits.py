@@ -1,6 +1,7 @@
 """What jobs wait for outside of themselves: a pause, the provider, a consumer; and that each wait has an end."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,8 @@ from dbrag.database.pool import Connection
 from dbrag.documents.accept import accept
 from dbrag.documents.ingest import ingest
 from dbrag.documents.model import Collection, Submission
-from dbrag.jobs import canaries, claims, jobs
+from dbrag.errors import Transient
+from dbrag.jobs import canaries, claims, holds, jobs
 from dbrag.jobs.model import Job, Kind, Queue, Status
 from dbrag.jobs.outbox import publish_due
 from dbrag.jobs.relay import Relay
@@ -184,6 +186,22 @@ def test_a_job_without_a_consumer_can_be_claimed_at_once_and_its_mark_stands(
     assert claims.take(conn, covered, runtime.settings)
     relay.end_without_consumer()
     assert stands(look(conn, own_collection, marked)) == (Status.QUEUED, None)
+
+
+@pytest.mark.parametrize("reason", ["paused", "no_consumer"])
+def test_a_job_that_is_half_split_stays_held_whatever_becomes_of_its_texts(
+    conn: Connection, own_collection: Collection, runtime: Runtime, reason: str
+) -> None:
+    job_id = submit(conn, own_collection, "a", "b")
+    ingest(runtime, job_id)
+    conn.execute("UPDATE job_items SET status = 'queued' WHERE job_id = %s AND index = 1", [job_id])
+    conn.execute("UPDATE jobs SET status = 'held', reason_code = %s WHERE id = %s", [reason, job_id])
+    with conn.transaction():
+        holds.end(conn, [job_id])
+    assert stands(look(conn, own_collection, job_id)) == (Status.HELD, reason)
+    with conn.transaction():
+        holds.begin(conn, [job_id], Transient("wait", code="rate_limited"), datetime.now(UTC))
+    assert stands(look(conn, own_collection, job_id)) == (Status.HELD, reason)
 
 
 def test_a_queue_whose_worker_is_busy_for_long_has_a_consumer(
