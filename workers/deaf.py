@@ -5,7 +5,9 @@ of them all that time, it is deaf: an idle worker takes the next message at once
 """
 
 import os
+import signal
 from collections.abc import Collection
+from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
@@ -45,8 +47,8 @@ class Hearing:
 class Listener:
     """The thread that looks, in a worker's main process."""
 
-    def __init__(self, queues: Collection[str], settings: Settings) -> None:
-        self._queues, self._broker = queues, Broker(settings)
+    def __init__(self, queues: Collection[str], settings: Settings, grace_s: float = GRACE_S) -> None:
+        self._queues, self._broker, self._grace_s = queues, Broker(settings), grace_s
         self._hearing = Hearing(settings.lease_s)
         self._pause_s = min(settings.lease_s / LOOKS, LONGEST_PAUSE_S)
         self._stopping = Event()
@@ -77,12 +79,15 @@ class Listener:
             "messages wait and this worker gets none: it ends, to be started anew", queues=sorted(self._queues)
         )
         state.should_stop = EX_FAILURE
-        if self._stopping.wait(GRACE_S):
+        if self._stopping.wait(self._grace_s):
             return
         log.critical("the worker does not end in good order: it is ended by force")
-        for child in active_children():
-            child.kill()  # it is idle; its extractor dies with it
-        os._exit(EX_FAILURE)
+        try:
+            for child in active_children():  # they are idle; an extractor dies with its child
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGKILL)
+        finally:
+            os._exit(EX_FAILURE)
 
 
 _listener: Listener | None = None

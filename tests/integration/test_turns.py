@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from time import monotonic
 from uuid import UUID
 
+import orjson
 import pytest
 from redis import Redis
 from uuid_utils.compat import uuid7
@@ -54,8 +55,7 @@ def published(redis: Redis, conn: Connection, queue: str = "low") -> list[UUID]:
     owners = dict(conn.execute("SELECT id, tenant_id FROM jobs").fetchall())
     messages = redis.lrange(queue, 0, -1)
     assert isinstance(messages, list)
-    ids = [message.split(b'"id": "')[1][:36].decode() for message in reversed(messages)]
-    return [owners[UUID(job_id)] for job_id in ids]
+    return [owners[UUID(orjson.loads(message)["headers"]["id"])] for message in reversed(messages)]
 
 
 def test_three_jobs_do_not_wait_behind_another_tenants_three_hundred(
