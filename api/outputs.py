@@ -209,6 +209,7 @@ class QueueOutput(BaseModel):
     running: int
     oldest_age_s: float | None
     pending_texts: int
+    consumed_at: datetime | None = Field(description="When a worker last took something from it, for any tenant.")
     messages: int | None = Field(description="Length of the queue in the broker; null when the broker is away.")
 
 

@@ -82,6 +82,7 @@ def queue(found: QueueReport, messages: int | None) -> outputs.QueueOutput:
         running=found.running,
         oldest_age_s=found.oldest_age_s,
         pending_texts=found.pending_texts,
+        consumed_at=found.consumed_at,
         messages=messages,
     )
 

@@ -92,6 +92,18 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Age at which a lost message is published again, in seconds; doubles each time."
     )
 
+    queue_window: int = Field(
+        100,
+        ge=1,
+        description="Jobs of one queue in the broker at most; what more waits, waits in PostgreSQL, where tenants take "
+        "turns.",
+    )
+    relay_metrics: str | None = Field(
+        None,
+        description="Where a relay serves its metrics over HTTP, without a password: `port` (on loopback) or "
+        "`host:port`; unset means nowhere.",
+    )
+
     segment_rows: int = Field(
         2_500, ge=100, description="Rows at which a fresh segment is sealed and gets its HNSW index."
     )
@@ -163,6 +175,19 @@ class Settings(BaseSettings):
         return known.usd_per_million_tokens * tokens / 1e6 if known else 0.0
 
     @property
+    def relay_metrics_address(self) -> tuple[str, int] | None:
+        """Host and port of the relay's metrics; on loopback unless the operator names another host.
+
+        Raises: ValueError.
+        """
+        if self.relay_metrics is None:
+            return None
+        host, _, port = self.relay_metrics.rpartition(":")
+        if not (port.isdecimal() and 0 < int(port) < 65_536):
+            raise ValueError(f"DBRAG_RELAY_METRICS must be port or host:port, not {self.relay_metrics!r}")
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+    @property
     def task_time_limit_s(self) -> float:
         """Seconds after which Celery kills a task: inside the lease, so a claim never outlives its worker unseen."""
         return self.lease_s * 0.9
@@ -191,6 +216,11 @@ class Settings(BaseSettings):
     def _overlap_fits_the_chunk(self) -> Self:
         if self.overlap_tokens >= self.max_tokens:
             raise ValueError("DBRAG_OVERLAP_TOKENS must be smaller than DBRAG_MAX_TOKENS")
+        return self
+
+    @model_validator(mode="after")
+    def _relay_metrics_is_an_address(self) -> Self:
+        _ = self.relay_metrics_address
         return self
 
     @model_validator(mode="after")

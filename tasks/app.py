@@ -2,9 +2,13 @@
 
 from celery import Celery
 
+from workers import deaf, start
 from workers.schedule import SCHEDULE
 
-MODULES = ("ingest_document", "batch_embed", "embed_pending", "rebuild_index", "upkeep")
+# They listen to Celery's signals; imported, they are connected.
+__all__ = ["app", "deaf", "start"]
+
+MODULES = ("ingest_document", "batch_embed", "embed_pending", "rebuild_index", "upkeep", "canary")
 
 app = Celery("dbrag", include=[f"tasks.{module}" for module in MODULES])
 app.config_from_object("celeryconfig")

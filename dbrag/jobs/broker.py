@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from celery import Celery  # pyright: ignore[reportMissingTypeStubs] - Celery has none
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from dbrag.errors import Transient
 from dbrag.jobs.model import Queue
@@ -30,7 +31,7 @@ class Broker:
             broker_transport_options={
                 "socket_connect_timeout": CONNECT_TIMEOUT_S,
                 "socket_timeout": SOCKET_TIMEOUT_S,
-                "max_retries": 1,
+                "max_retries": 0,  # one more try comes 2 s later (kombu's interval_start), which is too late
                 "visibility_timeout": settings.visibility_timeout_s,
             },
         )
@@ -56,6 +57,13 @@ class Broker:
         """
         self._send("embed_pending", [], str(uuid4()), queue.value)
 
+    def send_canary(self, queue: Queue) -> None:
+        """Sends a queue a message whose only work is to be taken; see dbrag/jobs/canaries.py.
+
+        Raises: Transient where the broker is away.
+        """
+        self._send("canary", [queue.value], str(uuid4()), queue.value)
+
     def lengths(self) -> dict[str, int] | None:
         """Messages in each queue that no worker has fetched; None where the broker is away."""
         try:
@@ -63,6 +71,15 @@ class Broker:
                 channel: Any = connection.default_channel
                 return {queue.value: _length(channel, queue.value) for queue in Queue}
         except (OperationalError, *_transport_errors(self._celery)):
+            return None
+
+    def eviction_policy(self) -> str | None:
+        """The server's maxmemory-policy; None where it cannot be asked, or does not tell."""
+        try:
+            with self._celery.connection_for_write() as connection:
+                channel: Any = connection.default_channel
+                return channel.client.config_get("maxmemory-policy").get("maxmemory-policy")
+        except (OperationalError, RedisError, *_transport_errors(self._celery)):
             return None
 
     def close(self) -> None:

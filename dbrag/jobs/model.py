@@ -148,10 +148,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class QueueReport:
-    """What waits in a queue: jobs that no worker has claimed, jobs at work, and texts that wait for a vector."""
+    """What waits in a queue: jobs that no worker has claimed, jobs at work, and texts that wait for a vector.
+
+    `consumed_at`: when a worker last took something from it, for whichever tenant.
+    """
 
     name: Queue
     waiting: int
     running: int
     oldest_age_s: float | None
     pending_texts: int
+    consumed_at: datetime | None

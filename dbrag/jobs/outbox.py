@@ -8,23 +8,32 @@ import structlog
 from dbrag.database.pool import Pool
 from dbrag.database.queries import beside
 from dbrag.jobs.broker import Broker
+from dbrag.jobs.model import Queue
 from dbrag.jobs.settle import lock
 from dbrag.settings import Settings
 
 SQL = beside(__file__, "relay.sql")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-# Jobs in one pass: what the broker takes in about a tenth of a second.
+# Jobs of a queue in one pass: what the broker takes in about a tenth of a second.
 PASS = 200
 
 
 def publish_due(pool: Pool, broker: Broker, settings: Settings) -> int:
-    """Publishes the jobs whose mark is due and returns how many the broker took.
+    """Publishes jobs whose mark is due, as many as the queues' windows have room for; returns how many were taken.
 
     No transaction is open while the broker is asked. A process that dies after publishing leaves a mark that is due
     again later: the job is published twice then, and claimed once.
     """
     with pool.connection() as conn:
-        due = conn.execute(SQL.due, {"again_s": settings.publish_again_s, "limit": PASS}).fetchall()
+        due = conn.execute(
+            SQL.due,
+            {
+                "queues": [queue.value for queue in Queue],
+                "window": settings.queue_window,
+                "again_s": settings.publish_again_s,
+                "limit": PASS,
+            },
+        ).fetchall()
     marks = {job_id: mark for job_id, _, _, mark in due}
     taken = broker.publish((job_id, kind, queue) for job_id, kind, queue, _ in due)
     if taken:
@@ -35,7 +44,8 @@ def publish_due(pool: Pool, broker: Broker, settings: Settings) -> int:
 
 
 class Publisher:
-    """Publishes in a thread of its own right after a door has committed, so that no request waits for the broker.
+    """Publishes in a thread of its own, so that no request waits for the broker: right after a door has committed, and
+    after a worker has claimed a job, since that makes room for the next one.
 
     It makes the relay's pass early, and may fail or die at any time: the relay does what it left.
     """
@@ -63,7 +73,7 @@ class Publisher:
             self._wanted.clear()
             closing = self._closing
             try:
-                while publish_due(self._pool, self._broker, self._settings) == PASS:
+                while publish_due(self._pool, self._broker, self._settings) >= PASS:
                     pass
             except psycopg.Error as exc:
                 log.warning("publishing is left to the relay", error=str(exc))

@@ -1,12 +1,47 @@
 -- name: due
--- Takes jobs whose outbox mark is due, so that several relays never publish the same one at the same time; where the
--- publishing fails, the mark is due again a little later, each time later.
-UPDATE jobs SET publish_count = publish_count + 1,
-       publish_at = now() + make_interval(secs => least(60, %(again_s)s * 2 ^ least(publish_count, 6)))
-WHERE id IN (
-    SELECT id FROM jobs WHERE publish_at <= now() ORDER BY publish_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+-- Takes the jobs that are published next. A queue has room for so many as the window is larger than what waits in the
+-- broker; its tenants take turns: the k-th next job of a tenant stands at (in the broker + k) / weight, and the smallest
+-- go first. The backlog is neither sorted nor counted: who waits is found tenant by tenant in the index, and at most
+-- `room` jobs of each are looked at.
+-- Several publishers never publish the same job at the same time, but each sees the room that the others have not
+-- filled yet: together they may exceed the window a little. Where the publishing fails, the mark is due again a little
+-- later, each time later.
+WITH RECURSIVE published AS MATERIALIZED (
+    SELECT queue, tenant_id, count(*) AS jobs FROM jobs
+    WHERE publish_at IS NULL AND (status IN ('queued', 'retrying') OR (status = 'held' AND reason_code = 'no_consumer'))
+    GROUP BY queue, tenant_id
+), rooms AS MATERIALIZED (
+    SELECT q.name AS queue,
+           least(%(limit)s, %(window)s - coalesce((SELECT sum(p.jobs) FROM published p WHERE p.queue = q.name), 0)) AS room
+    FROM unnest(%(queues)s::text[]) AS q (name)
+), waiting AS (
+    SELECT r.queue, r.room, (SELECT j.tenant_id FROM jobs j WHERE j.publish_at IS NOT NULL AND j.queue = r.queue
+                             ORDER BY j.tenant_id LIMIT 1) AS tenant_id
+    FROM rooms r WHERE r.room > 0
+    UNION ALL
+    SELECT w.queue, w.room, (SELECT j.tenant_id FROM jobs j WHERE j.publish_at IS NOT NULL AND j.queue = w.queue
+                             AND j.tenant_id > w.tenant_id ORDER BY j.tenant_id LIMIT 1)
+    FROM waiting w WHERE w.tenant_id IS NOT NULL
+), turns AS (
+    SELECT n.id, w.queue, w.room, row_number() OVER (
+               PARTITION BY w.queue ORDER BY (coalesce(p.jobs, 0) + n.place)::float8 / t.weight, n.publish_at, n.id) AS turn
+    FROM waiting w JOIN tenants t ON t.id = w.tenant_id
+    LEFT JOIN published p ON p.queue = w.queue AND p.tenant_id = w.tenant_id, LATERAL (
+        SELECT next.id, next.publish_at, row_number() OVER (ORDER BY next.publish_at, next.id) AS place FROM (
+            SELECT j.id, j.publish_at FROM jobs j
+            WHERE j.queue = w.queue AND j.tenant_id = w.tenant_id AND j.publish_at <= now()
+            ORDER BY j.publish_at LIMIT w.room) next
+    ) n
+), chosen AS MATERIALIZED (
+    SELECT id, turn FROM turns WHERE turn <= room
+), taken AS (
+    UPDATE jobs SET publish_count = publish_count + 1,
+           publish_at = now() + make_interval(secs => least(60, %(again_s)s * 2 ^ least(publish_count, 6)))
+    WHERE id IN (SELECT id FROM jobs WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND publish_at <= now()
+                 FOR UPDATE SKIP LOCKED)
+    RETURNING id, kind, queue, publish_at
 )
-RETURNING id, kind, queue, publish_at
+SELECT t.id, t.kind, t.queue, t.publish_at FROM taken t JOIN chosen c USING (id) ORDER BY c.turn
 
 -- name: published
 -- A message covers these jobs now, unless they have been claimed and marked anew since.
@@ -52,10 +87,27 @@ WHERE id IN (
 )
 RETURNING id, claim_id
 
+-- name: unsplit_jobs
+-- Jobs at which nobody works though not all of their items are split: another worker goes on. No way is known to get
+-- there; none may stay there.
+UPDATE jobs SET status = 'queued', publish_at = now()
+WHERE id IN (
+    SELECT j.id FROM jobs j
+    WHERE j.status = 'running' AND j.claim_id IS NULL AND j.kind IN ('ingest_document', 'batch_embed') AND EXISTS (
+        SELECT FROM job_items i JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
+        WHERE i.job_id = j.id AND i.status = 'queued' AND v.status = 'waiting')
+    ORDER BY j.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+
 -- name: stranded_jobs
--- Jobs that wait for documents which are no more. No way is known to get there; none may stay there.
+-- Jobs that wait for documents which are no more, or for documents that wait for no text. No way is known to get there;
+-- none may stay there.
 SELECT id FROM jobs j WHERE status IN ('running', 'held') AND claim_id IS NULL
-  AND NOT EXISTS (SELECT FROM document_versions v WHERE v.job_id = j.id AND v.status = 'waiting')
+  AND NOT (status = 'held' AND reason_code IN ('paused', 'no_consumer') AND collection_id IS NOT NULL)
+  AND NOT EXISTS (
+      SELECT FROM document_versions v JOIN job_items i ON i.job_id = v.job_id AND i.index = v.item_index
+      WHERE v.job_id = j.id AND v.status = 'waiting'
+        AND (i.status = 'queued' OR EXISTS (SELECT FROM pending p WHERE p.version_id = v.id)))
 ORDER BY id LIMIT %(limit)s
 
 -- name: expired_pending
@@ -63,27 +115,6 @@ ORDER BY id LIMIT %(limit)s
 UPDATE pending SET claim_id = NULL, lease_until = NULL, deferrals = least(deferrals + 1, 1000)
 WHERE (chunk_id, generation_id) IN (
     SELECT chunk_id, generation_id FROM pending WHERE lease_until < now() ORDER BY chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-)
-
--- name: hold_for_index
--- Jobs that wait for vectors of a generation that takes none now. One that is only being built holds nobody up before
--- documents wait for it too.
-UPDATE jobs SET status = 'held', reason_code = 'indexing', reason_detail = %(detail)s, reason_until = NULL
-WHERE id IN (
-    SELECT j.id FROM jobs j JOIN generations g ON g.collection_id = j.collection_id
-    WHERE g.id = ANY(%(generation_ids)s) AND g.status IN ('serving', 'catching_up')
-      AND j.status = 'running' AND j.claim_id IS NULL AND j.kind IN ('ingest_document', 'batch_embed')
-    ORDER BY j.id LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED
-)
-
--- name: indexed_again
--- Jobs that need not wait for an index any more.
-UPDATE jobs SET status = 'running', reason_code = NULL, reason_detail = NULL, reason_until = NULL
-WHERE id IN (
-    SELECT j.id FROM jobs j WHERE j.status = 'held' AND j.claim_id IS NULL AND j.reason_code = 'indexing'
-      AND NOT EXISTS (SELECT FROM generations g WHERE g.collection_id = j.collection_id AND g.id = ANY(%(generation_ids)s)
-                      AND g.status IN ('serving', 'catching_up'))
-    ORDER BY j.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 
 -- name: cancelling

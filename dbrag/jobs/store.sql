@@ -81,7 +81,9 @@ ORDER BY index LIMIT %(limit)s
 -- name: queue_reports
 -- What waits and what is at work, by queue.
 SELECT q.name, coalesce(j.waiting, 0) AS waiting, coalesce(j.running, 0) AS running,
-       extract(epoch FROM now() - j.oldest)::float8 AS oldest_age_s, coalesce(p.texts, 0) AS pending_texts
+       extract(epoch FROM now() - j.oldest)::float8 AS oldest_age_s, coalesce(p.texts, 0) AS pending_texts,
+       greatest((SELECT c.seen_at FROM canaries c WHERE c.queue = q.name),
+                (SELECT max(s.started_at) FROM jobs s WHERE s.queue = q.name)) AS consumed_at
 FROM unnest(%(queues)s::text[]) WITH ORDINALITY AS q (name, rank)
 LEFT JOIN (
     SELECT queue, count(*) FILTER (WHERE status IN ('queued', 'retrying')) AS waiting,
@@ -295,15 +297,17 @@ SELECT id FROM document_versions WHERE job_id = %(job_id)s AND status = 'waiting
 SELECT tenant_id, count(*), coalesce(sum(bytes), 0)::bigint FROM jobs WHERE finished_at IS NULL GROUP BY tenant_id
 
 -- name: hold_jobs
--- Jobs whose texts were given back wait with a reason; jobs that still have a claimant go on.
+-- Jobs whose texts were given back wait with a reason; jobs that still have a claimant go on, and those that are held
+-- for more than their texts stay so.
 UPDATE jobs SET status = 'held', reason_code = %(code)s, reason_detail = %(detail)s, reason_until = %(until)s
-WHERE id = ANY(%(ids)s) AND status IN ('running', 'held') AND claim_id IS NULL
+WHERE id = ANY(%(ids)s) AND claim_id IS NULL
+  AND (status = 'running' OR (status = 'held' AND reason_code NOT IN ('paused', 'no_consumer')))
 
 -- name: held_jobs
--- Which of these are held.
-SELECT id FROM jobs WHERE id = ANY(%(ids)s) AND status = 'held'
+-- Which of these are held for their texts.
+SELECT id FROM jobs WHERE id = ANY(%(ids)s) AND status = 'held' AND reason_code NOT IN ('paused', 'no_consumer')
 
 -- name: unhold_jobs
 -- Their texts have been claimed again.
 UPDATE jobs SET status = 'running', reason_code = NULL, reason_detail = NULL, reason_until = NULL
-WHERE id = ANY(%(ids)s) AND status = 'held'
+WHERE id = ANY(%(ids)s) AND status = 'held' AND reason_code NOT IN ('paused', 'no_consumer')

@@ -8,8 +8,8 @@ ALTER TABLE tenants ADD COLUMN weight integer NOT NULL DEFAULT 1 CHECK (weight B
 -- Who has jobs to publish, and which of them is next; what the broker has already.
 DROP INDEX jobs_to_publish;
 CREATE INDEX jobs_to_publish ON jobs (queue, tenant_id, publish_at) WHERE publish_at IS NOT NULL;
-CREATE INDEX jobs_published ON jobs (queue, tenant_id)
-    WHERE publish_at IS NULL AND status IN ('queued', 'retrying');
+CREATE INDEX jobs_published ON jobs (queue, tenant_id) WHERE publish_at IS NULL
+    AND (status IN ('queued', 'retrying') OR (status = 'held' AND reason_code = 'no_consumer'));
 
 -- Whose texts wait for which model, and which of them is next.
 DROP INDEX pending_next;
@@ -24,7 +24,11 @@ ALTER TABLE collections ADD COLUMN paused_at timestamptz;
 ALTER TABLE jobs
     DROP CONSTRAINT jobs_at_work_have_started,
     ADD CONSTRAINT jobs_at_work_have_started CHECK (status NOT IN ('running', 'retrying') OR started_at IS NOT NULL);
-CREATE INDEX jobs_held ON jobs (reason_code, id) WHERE status = 'held';
+CREATE INDEX jobs_held ON jobs (reason_code, queue, collection_id) WHERE status = 'held';
+
+-- Looked at once a second: which collections are paused, and what of theirs is still to be held.
+CREATE INDEX collections_paused ON collections (id) WHERE paused_at IS NOT NULL;
+CREATE INDEX jobs_to_pause ON jobs (collection_id) WHERE status IN ('queued', 'retrying', 'running');
 
 -- How many bytes were submitted with a job; what waits is bounded by their sum.
 ALTER TABLE jobs ADD COLUMN bytes bigint NOT NULL DEFAULT 0;
@@ -39,6 +43,7 @@ CREATE TABLE canaries (
     sent_at  timestamptz,
     seen_at  timestamptz
 );
+INSERT INTO canaries (queue) VALUES ('critical'), ('default'), ('low');
 
 -- Poison -------------------------------------------------------------------------------------------------------------
 

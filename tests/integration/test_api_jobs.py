@@ -166,7 +166,7 @@ def test_a_held_answer_comes_when_the_time_is_over(call: Call, collection: str) 
 def test_the_queues_are_listed_most_urgent_first(call: Call) -> None:
     queues = body(call("GET", "/v1/queues"))["data"]
     assert [queue["name"] for queue in queues] == ["critical", "default", "low"]
-    fields = {"name", "waiting", "running", "oldest_age_s", "pending_texts", "messages"}
+    fields = {"name", "waiting", "running", "oldest_age_s", "pending_texts", "consumed_at", "messages"}
     assert all(queue.keys() == fields for queue in queues)
 
 

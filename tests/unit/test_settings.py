@@ -29,6 +29,22 @@ def test_an_overlap_that_fills_the_chunk_is_refused() -> None:
         Settings.model_validate(URLS | {"max_tokens": 40, "overlap_tokens": 40})
 
 
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [(None, None), ("9105", ("127.0.0.1", 9105)), (":9105", ("127.0.0.1", 9105)), ("[::]:9105", ("::", 9105))],
+)
+def test_metrics_of_the_relay_stay_on_loopback_unless_a_host_is_named(
+    given: str | None, address: tuple[str, int] | None
+) -> None:
+    assert Settings.model_validate(URLS | {"relay_metrics": given}).relay_metrics_address == address
+
+
+@pytest.mark.parametrize("given", ["", "localhost", "localhost:http", "localhost:0", "localhost:65536"])
+def test_an_address_without_a_port_is_refused(given: str) -> None:
+    with pytest.raises(ValidationError, match="DBRAG_RELAY_METRICS must be port or host:port"):
+        Settings.model_validate(URLS | {"relay_metrics": given})
+
+
 def test_own_models_are_added_to_those_of_openai() -> None:
     settings = Settings.model_validate(URLS | {"models": {"bge-m3": {"dimensions": 1024}}})
     assert settings.models["bge-m3"].dimensions == 1024
