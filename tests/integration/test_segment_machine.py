@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from psycopg.sql import SQL
 from uuid_utils.compat import uuid7
 
 from dbrag.accounts import keys
@@ -32,6 +33,7 @@ from dbrag.runtime import Runtime
 from dbrag.settings import Settings
 from dbrag.vectors import build, clearing, generations, hnsw, merge, removal, replacement, search, segments
 from dbrag.vectors.model import Generation
+from dbrag.vectors.tables import generation_table
 from tests.integration.machines import bounds, own_database
 from tests.provider.vectors import vector_of
 from tests.running import NOTHING
@@ -52,6 +54,10 @@ WHERE g.collection_id = %s AND c.relkind = 'r'
 AND NOT EXISTS (SELECT FROM segments s WHERE c.relname = format('generation_%%s_segment_%%s', g.id, s.id))
 """
 
+GONE = SQL("""
+SELECT e.chunk_id FROM {table} e JOIN segments s ON s.id = e.segment_id AND s.status IN ('fresh', 'sealed', 'indexed')
+WHERE NOT EXISTS (SELECT FROM chunks c WHERE c.id = e.chunk_id)
+""")
 # A segment that is being made, what it replaces, and how many steps towards that are done.
 Merging = tuple[int, list[int], int]
 
@@ -158,6 +164,24 @@ class Segments(RuleBasedStateMachine):
             merge.swap(self.builder, generation, new, replaces, no_fence)
             return None
         return new, replaces, done + 1
+
+    @rule(names=st.sets(NAMES, min_size=1), steps=st.integers(0, 3), deletes=st.booleans())
+    def merge_meanwhile(self, names: set[str], steps: int, deletes: bool) -> None:
+        """Documents go or are replaced between two steps of a merge."""
+        self.embed()
+        self.seal()
+        self.build_in_place()
+        if not self.merging:
+            self.begin_merge()
+        if self.merging and steps:
+            self.go_on_merging(steps)
+        if deletes:
+            for name in sorted(names):
+                self.delete(name)
+        else:
+            self.submit(names, at_once=True)
+        if self.merging:
+            self.go_on_merging(4)
 
     @rule()
     def drop_retired(self) -> None:
@@ -272,6 +296,10 @@ class Segments(RuleBasedStateMachine):
             assert attached or status in ("building", "retired")
             assert indexed or status != "indexed"
         assert self.conn.execute(ORPHANS, [self.collection.id]).fetchall() == [], "a table has no segment"
+        for generation in generations.all_of_collections(self.conn, [self.collection.id]):
+            if segments.has_table(self.conn, generation.id):
+                gone = GONE.format(table=generation_table(generation.id))
+                assert self.conn.execute(gone).fetchall() == [], "a vector belongs to no chunk"
 
     def teardown(self) -> None:
         if not hasattr(self, "live"):
