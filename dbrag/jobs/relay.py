@@ -16,6 +16,7 @@ import structlog
 from dbrag.database.pool import Connection, Pool, open_pool
 from dbrag.database.queries import beside
 from dbrag.documents import endings
+from dbrag.embedding.waiting import waiting
 from dbrag.errors import Permanent, Transient
 from dbrag.jobs.broker import Broker
 from dbrag.jobs.model import Queue
@@ -156,8 +157,7 @@ class Relay:
     def wake_embedders(self) -> None:
         """Makes sure that pending texts are looked at, however their wake-up was lost or their wait has ended."""
         with self._pool.connection() as conn:
-            ranks = [int(row[0]) for row in conn.execute(SQL.claimable_ranks)]
-        claimable = {list(Queue)[rank] for rank in ranks}
+            claimable = {list(Queue)[one.queue_rank] for one in waiting(conn, self._settings)}
         self._wakes = {queue: wake for queue, wake in self._wakes.items() if queue in claimable}
         for queue in claimable:
             due, pause_s = self._wakes.get(queue, (0.0, WAKE_AGAIN_S))

@@ -233,15 +233,17 @@ UPDATE jobs SET status = 'queued', finished_at = NULL, started_at = NULL, attemp
 WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND status IN ('failed', 'completed_with_errors')
 
 -- name: hold_jobs
--- Jobs whose texts were given back wait with a reason; jobs that still have a claimant go on.
+-- Jobs whose texts were given back wait with a reason; jobs that still have a claimant go on, and those that wait to be
+-- split keep their reason.
 UPDATE jobs SET status = 'held', reason_code = %(code)s, reason_detail = %(detail)s, reason_until = %(until)s
-WHERE id = ANY(%(ids)s) AND status IN ('running', 'held') AND claim_id IS NULL
+WHERE id = ANY(%(ids)s) AND claim_id IS NULL
+  AND (status = 'running' OR status = 'held' AND reason_code NOT IN ('no_consumer', 'paused'))
 
 -- name: held_jobs
--- Which of these are held.
-SELECT id FROM jobs WHERE id = ANY(%(ids)s) AND status = 'held'
+-- Which of these are held for the sake of their texts. Others may have to be split first: the relay lets them go on.
+SELECT id FROM jobs WHERE id = ANY(%(ids)s) AND status = 'held' AND reason_code NOT IN ('no_consumer', 'paused')
 
 -- name: unhold_jobs
 -- Their texts have been claimed again.
 UPDATE jobs SET status = 'running', reason_code = NULL, reason_detail = NULL, reason_until = NULL
-WHERE id = ANY(%(ids)s) AND status = 'held'
+WHERE id = ANY(%(ids)s) AND status = 'held' AND reason_code NOT IN ('no_consumer', 'paused')
