@@ -13,23 +13,29 @@ WITH RECURSIVE groups AS (
 )
 SELECT g.queue_rank, g.generation_id, g.tenant_id, g.model, g.dimensions, coalesce(t.weight, 1), p.failures
 FROM groups g LEFT JOIN tenants t ON t.id = g.tenant_id LEFT JOIN pauses p ON p.model = g.model
+CROSS JOIN LATERAL (
+    SELECT FROM pending w WHERE w.claim_id IS NULL AND w.queue_rank = g.queue_rank AND w.generation_id = g.generation_id
+       AND (w.not_before IS NULL OR w.not_before <= now())
+    ORDER BY w.queue_rank, w.generation_id, w.chunk_id LIMIT 1) one_is_ready
 WHERE g.generation_id <> ALL(%(overdue)s) AND (p.paused_until IS NULL OR p.paused_until <= now())
   AND NOT EXISTS (SELECT FROM generations e JOIN collections c ON c.id = e.collection_id
                   WHERE e.id = g.generation_id AND c.paused_at IS NOT NULL)
-  AND EXISTS (SELECT FROM pending q WHERE q.claim_id IS NULL AND q.queue_rank = g.queue_rank
-              AND q.generation_id = g.generation_id AND (q.not_before IS NULL OR q.not_before <= now()))
 ORDER BY g.queue_rank, g.generation_id
 
 -- name: candidates
--- The next texts of each of these generations, as many as its share. A text that is being asked for already, for
--- another document, waits for that answer: it would be paid twice.
-SELECT p.chunk_id, g.generation_id, p.tokens, p.deferrals
+-- The next texts of each of these generations, as many as its share.
+SELECT p.chunk_id, g.generation_id, p.tokens, p.deferrals, p.hash
 FROM unnest(%(generation_ids)s::bigint[], %(after)s::bigint[], %(limits)s::int[]) AS g (generation_id, after, most)
 CROSS JOIN LATERAL (
-    SELECT chunk_id, tokens, deferrals FROM pending w
+    SELECT chunk_id, tokens, deferrals, hash FROM pending w
     WHERE w.queue_rank = %(queue_rank)s AND w.generation_id = g.generation_id AND w.chunk_id > g.after
       AND w.claim_id IS NULL AND (w.not_before IS NULL OR w.not_before <= now())
-      AND NOT EXISTS (SELECT FROM pending o WHERE o.hash = w.hash AND o.claim_id IS NOT NULL AND o.model = w.model
-                      AND o.dimensions = w.dimensions)
-    ORDER BY w.chunk_id LIMIT g.most
+    ORDER BY w.queue_rank, w.generation_id, w.chunk_id LIMIT g.most
 ) p
+
+-- name: in_flight
+-- Which of these are being asked for already. A question of its own: how many texts are claimed changes faster than the
+-- planner's statistics, and as a part of `candidates` it compared each text with each that was claimed (20 s for 2,048
+-- and 40,000).
+SELECT hash FROM pending
+WHERE hash = ANY(%(hashes)s) AND claim_id IS NOT NULL AND model = %(model)s AND dimensions = %(dimensions)s
