@@ -179,7 +179,7 @@ def _give_back(runtime: Runtime, batch: Batch, error: Transient, *, blamed: bool
     paused_until = None
     if not isinstance(error, NotGranted | Stopped):
         with runtime.pool.connection() as conn:
-            paused_until = pauses.begin(conn, batch.model, error, probes=batch.probes)
+            paused_until = pauses.begin(conn, batch.model, error, probes=batch.probes, blamed=blamed)
     with runtime.pool.connection() as conn:
         claim.give_back(conn, batch, error, paused_until, blamed=blamed)
 

@@ -53,16 +53,18 @@ def after(error: Transient, failures: int, spread: float | None = None) -> tuple
     return failures, max(asked_s, min(LONGEST_DELAY_S, LIMIT_WAIT_S * 2 ** min(failures - OPENS_AFTER, 10)))
 
 
-def begin(conn: Connection, model: str, error: Transient, *, probes: bool) -> datetime:
+def begin(conn: Connection, model: str, error: Transient, *, probes: bool, blamed: bool) -> datetime:
     """Counts a failure; returns until when the model is left alone, which may be past.
 
-    Where it is open already only the probe counts: the others were under way when the outage began.
+    Where it is open already only the probe counts: the others were under way when the outage began. Where the texts may
+    be to blame (`blamed`), since the probe's harmless one was answered, the pause is the shortest: by then these texts
+    wait for longer, and the next probe is made with others.
     """
     reason = {"model": model, "code": error.code, "detail": error.detail}
     failures, until = cast("tuple[int, datetime]", conn.execute(SQL.note_failure, reason).fetchone())
     if is_open(failures) and not probes:
         return until
-    failures, pause_s = after(error, failures)
+    failures, pause_s = after(error, OPENS_AFTER - 1 if probes and blamed else failures)
     paused = conn.execute(SQL.pause, reason | {"failures": failures, "pause_s": pause_s, "probes": probes}).fetchone()
     if pause_s:
         PAUSES.labels(error.code).inc()
