@@ -2,18 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from threading import Thread
 from time import monotonic, sleep
 from typing import Self
 
 import structlog
 
-from dbrag.embedding import claim, spend, write
+from dbrag.embedding import claim, pack, pauses, spend, write
 from dbrag.embedding.answers import Embedded
-from dbrag.embedding.failures import DimensionsDiffer, RateLimited
+from dbrag.embedding.failures import DimensionsDiffer, NotGranted, ProviderFailed, Stopped
 from dbrag.embedding.lookup import look_up
 from dbrag.embedding.model import Batch, Found, Text
 from dbrag.errors import DbragError, Permanent, Transient
+from dbrag.jobs import holds
+from dbrag.jobs.model import Queue
 from dbrag.runtime import Runtime
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -85,12 +88,12 @@ class Lanes:
         self._threads.shutdown()
 
     def run(self) -> int:
-        """Claims and hands out until nothing is left, the provider wants to be left alone, or the time is over.
+        """Claims and hands out until nothing is left, the limits are used up, or the time or the worker is over.
 
         Raises what ended one of the requests, after all have ended.
         """
         texts = 0
-        while monotonic() < self._deadline and not self._limited:
+        while monotonic() < self._deadline and not self._limited and not self._runtime.draining():
             if len(self._taken) == self._runtime.settings.embed_threads:
                 self._wait()
                 continue
@@ -114,7 +117,7 @@ class Lanes:
 
 
 def _embed(runtime: Runtime, batch: Batch, *, wakes_others: bool) -> bool:
-    """Takes the batch to its end; False where the provider wants to be left alone for now."""
+    """Takes the batch to its end; False where the limits leave no room for now, or the worker is about to end."""
     if not batch.texts:
         return True
     log.info(
@@ -124,35 +127,94 @@ def _embed(runtime: Runtime, batch: Batch, *, wakes_others: bool) -> bool:
         texts=len(batch.texts),
         jobs=sorted({str(text.job_id) for text in batch.texts}),
     )
+    if batch.probes and (outage := _outage(runtime, batch)):
+        _give_back(runtime, batch, outage, blamed=False)
+        return True
     found = look_up(runtime, batch)
     unknown = list({text.hash: text for text in batch.texts if not found.knows(text.hash)}.values())
     try:
-        _await_grant(runtime, batch.model, sum(text.tokens for text in unknown))
+        if _await_grant(runtime, batch.model, sum(text.tokens for text in unknown)):
+            unknown = [unknown[i] for i in claim.still_wanted(runtime, batch, unknown, range(len(unknown)))]
         if wakes_others:
             runtime.wake(batch.queue)
         _ask(runtime, batch, found, unknown)
     except (Permanent, DimensionsDiffer) as exc:  # what concerns every text, such as a model that there is not
         _refuse(found, [text for text in batch.texts if not found.knows(text.hash)], exc)
-        write.write(runtime, batch, found)
     except Transient as exc:
-        log.warning("the provider gave nothing", code=exc.code, error=exc.detail, claim_id=str(batch.claim_id))
-        write.write(runtime, batch, found)
-        with runtime.pool.connection() as conn:
-            claim.give_back(conn, batch, exc)
-        return False
-    else:
-        write.write(runtime, batch, found)
+        if not _is_to_blame(runtime, batch, unknown, exc):
+            write.write(runtime, batch, found)
+            _give_back(runtime, batch, exc, blamed=isinstance(exc, ProviderFailed))
+            return not isinstance(exc, NotGranted | Stopped)
+        _refuse(found, unknown, exc)
+    if batch.troubled and (unknown or batch.probes):
+        _go_on(runtime, batch)
+    write.write(runtime, batch, found)
     return True
 
 
-def _await_grant(runtime: Runtime, model: str, tokens: int) -> None:
-    """Waits a little for the provider's limits. Raises: RateLimited where it would take long."""
-    patience_s = GRANT_SHARE * runtime.settings.lease_s
+def _outage(runtime: Runtime, batch: Batch) -> Transient | None:
+    """What the provider fails with when it is asked for a harmless text: then no other text is to blame."""
+    try:
+        answer = runtime.provider.probe(batch.model, batch.dimensions)
+    except (Permanent, DimensionsDiffer):  # an answer, if a bad one, and the batch will get it as well
+        return None
+    except Transient as exc:
+        return exc
+    spend.record(runtime, batch, [], answer.prompt_tokens)
+    return None
+
+
+def _is_to_blame(runtime: Runtime, batch: Batch, asked: Sequence[Text], error: Transient) -> bool:
+    """Whether the provider fails with this one text and with no other, for long enough."""
+    return (
+        isinstance(error, ProviderFailed)
+        and len(asked) == 1
+        and asked[0].deferrals >= pack.GIVEN_UP_AFTER
+        and (batch.probes or _outage(runtime, batch) is None)
+    )
+
+
+def _give_back(runtime: Runtime, batch: Batch, error: Transient, *, blamed: bool) -> None:
+    log.warning("the provider gave nothing", code=error.code, error=error.detail, claim_id=str(batch.claim_id))
+    paused_until = None
+    if not isinstance(error, NotGranted | Stopped):
+        with runtime.pool.connection() as conn:
+            paused_until = pauses.begin(conn, batch.model, error, probes=batch.probes, blamed=blamed)
+    with runtime.pool.connection() as conn:
+        claim.give_back(conn, batch, error, paused_until, blamed=blamed)
+
+
+def _go_on(runtime: Runtime, batch: Batch) -> None:
+    """The provider answers again: whoever waited for that goes on at once."""
+    with runtime.pool.connection() as conn:
+        pauses.end(conn, batch.model)
+        if batch.probes:
+            holds.end(conn, {text.job_id for text in batch.texts})
+    if batch.probes:
+        for queue in Queue:
+            runtime.wake(queue)
+
+
+def _await_grant(runtime: Runtime, model: str, tokens: int) -> bool:
+    """Waits a little for the provider's limits; says whether it did.
+
+    Raises: NotGranted where it would take long; Stopped where the worker is about to end.
+    """
+    patience_s = left_s = GRANT_SHARE * runtime.settings.lease_s
     while tokens and (wait_s := runtime.governor.take(model, tokens)):
-        patience_s -= wait_s
-        if patience_s < 0:
-            raise RateLimited("The embedding provider's limits are used up for now.", retry_after_s=wait_s)
-        sleep(wait_s)
+        left_s -= wait_s
+        if left_s < 0:
+            raise NotGranted("The embedding provider's limits are used up for now.", retry_after_s=wait_s)
+        _sleep(runtime, wait_s)
+    return left_s < patience_s
+
+
+def _sleep(runtime: Runtime, seconds: float) -> None:
+    end = monotonic() + seconds
+    while (left_s := end - monotonic()) > 0:
+        if runtime.draining():
+            raise Stopped("The worker is about to end.")
+        sleep(min(left_s, LOOK_AGAIN_S))
 
 
 def _ask(runtime: Runtime, batch: Batch, found: Found, asked: Sequence[Text]) -> None:
@@ -160,7 +222,9 @@ def _ask(runtime: Runtime, batch: Batch, found: Found, asked: Sequence[Text]) ->
 
     No transaction is open while the provider works.
     """
-    for positions, answer in runtime.provider.embed_each([text.text for text in asked], batch.model, batch.dimensions):
+    wanted = partial(claim.still_wanted, runtime, batch, asked)
+    texts = [text.text for text in asked]
+    for positions, answer in runtime.provider.embed_each(texts, batch.model, batch.dimensions, wanted):
         answered = [asked[position] for position in positions]
         if isinstance(answer, Permanent):
             _refuse(found, answered, answer)

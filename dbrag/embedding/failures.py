@@ -28,6 +28,16 @@ class RateLimited(Transient):
     code = "rate_limited"
 
 
+class NotGranted(RateLimited):
+    """The governor expects that limit to be reached by this request: a smaller one may pass."""
+
+
+class Stopped(Transient):
+    """The worker is about to end: its texts are for others."""
+
+    code = "stopped"
+
+
 class OutOfQuota(Transient):
     """The provider account's budget is spent: work waits until its owner raises it."""
 

@@ -31,7 +31,11 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Texts claimed together for one request; `more` says that others wait for the same model."""
+    """Texts claimed together for one request; `more` says that others wait for the same model.
+
+    `troubled`: the model failed lately, which a success ends. `probes`: whether the provider answers again is found out
+    with this one.
+    """
 
     claim_id: UUID
     model: str
@@ -39,6 +43,8 @@ class Batch:
     texts: list[Text]
     generations: dict[int, Generation]
     more: bool
+    troubled: bool = False
+    probes: bool = False
 
     @property
     def queue(self) -> Queue:

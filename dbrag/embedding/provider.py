@@ -1,8 +1,8 @@
 """The embedding provider: texts in, checked vectors and their cost out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import openai
@@ -33,7 +33,16 @@ SHORT_WAIT_S = 5.0
 HARMLESS = "dbrag"
 """A text that no provider has a reason to refuse."""
 
+PROBE_SHARE = 0.2
+"""Of a request's time, for the harmless text: one word is answered soon, or the provider is in trouble."""
+
+Wanted: TypeAlias = Callable[[Sequence[int]], Sequence[int]]
+
 _backoff = wait_random_exponential(multiplier=0.5, min=0.1, max=SHORT_WAIT_S)
+
+
+class _FewerWanted(Exception):
+    """Before a request is repeated: somebody has cancelled texts of it."""
 
 
 class Provider:
@@ -69,50 +78,82 @@ class Provider:
             raise ProviderFailed("The embedding provider answered a vector that is zero or not finite.")
         return answer
 
+    def probe(self, model: str, dimensions: int) -> Embedded:
+        """The cost of a harmless text, asked for once and without patience: raises as `embed` does where it fails."""
+        deadline = monotonic() + PROBE_SHARE * self._timeout_s
+        return self._embed_harmless(model, dimensions, deadline, tries=1)
+
     def embed_each(
-        self, texts: Sequence[str], model: str, dimensions: int
-    ) -> Iterator[tuple[range, Embedded | Permanent]]:
+        self,
+        texts: Sequence[str],
+        model: str,
+        dimensions: int,
+        wanted: Wanted = lambda positions: positions,
+    ) -> Iterator[tuple[Sequence[int], Embedded | Permanent]]:
         """The vectors of `texts`, and the reason for each text that the provider refuses, as the answers arrive.
 
         A request that is refused is sent again in halves, until its bad texts stand alone. Each answer is yielded
         (positions in `texts`, vectors and cost) before the next request is sent, so that whatever is raised later
         takes back nothing that was paid. Positions may be empty: a cost without a text. All of it together takes
         `provider_timeout_s`; then, and for what concerns no single text, it raises as `embed` does.
+
+        `wanted` is asked before each request but the first which of these positions are still worth paying for.
         """
         deadline = monotonic() + self._timeout_s
-        whole = range(len(texts))
-        todo = [whole] if texts else []
-        harmless_passes = False
+        todo: list[Sequence[int]] = [range(len(texts))] if texts else []
+        first, harmless_passes = True, False
         while todo:
-            positions = todo.pop()
-            part = texts[positions.start : positions.stop]
+            positions = todo.pop() if first else wanted(todo.pop())
+            if not positions:
+                continue
             try:
-                answer = self._embed(part, model, dimensions, deadline, granted=positions == whole)
+                answer = self._embed(
+                    [texts[position] for position in positions],
+                    model,
+                    dimensions,
+                    deadline,
+                    granted=first,
+                    before_repeating=lambda asked=positions: _check(asked, wanted),
+                )
             except ModelUnknown:
                 raise
+            except _FewerWanted:
+                todo.append(positions)
             except (RequestTooLarge, RequestRefused) as refusal:
                 if len(positions) == 1:
                     yield positions, refusal
                     continue
                 if isinstance(refusal, RequestRefused) and not harmless_passes:
                     # Raises if it is not the texts that are refused: else 2,048 of them would cost 4,095 requests.
-                    yield range(0), self._probe(model, dimensions, deadline)
+                    yield range(0), self._embed_harmless(model, dimensions, deadline)
                     harmless_passes = True
                 middle = len(positions) // 2
                 todo += [positions[middle:], positions[:middle]]
             else:
                 yield positions, answer
+            finally:
+                first = False
 
-    def _probe(self, model: str, dimensions: int, deadline: float) -> Embedded:
-        answer = self._embed([HARMLESS], model, dimensions, deadline)
+    def _embed_harmless(self, model: str, dimensions: int, deadline: float, tries: int = MAX_TRIES) -> Embedded:
+        answer = self._embed([HARMLESS], model, dimensions, deadline, tries=tries)
         return Embedded(answer.vectors[:0], answer.prompt_tokens)
 
     def _embed(
-        self, texts: Sequence[str], model: str, dimensions: int, deadline: float, *, granted: bool = False
+        self,
+        texts: Sequence[str],
+        model: str,
+        dimensions: int,
+        deadline: float,
+        *,
+        granted: bool = False,
+        tries: int = MAX_TRIES,
+        before_repeating: Callable[[], None] = lambda: None,
     ) -> Embedded:
         """One request and its repetitions; the first one is counted already where it was `granted`."""
 
         def count(state: RetryCallState) -> None:
+            if state.attempt_number > 1:
+                before_repeating()
             if self._governor and not (granted and state.attempt_number == 1):
                 self._governor.count(model, sum(pack.estimate_tokens(text, 0) for text in texts))
 
@@ -120,7 +161,7 @@ class Provider:
             before=count,
             retry=retry_if_exception(_passes_soon),
             wait=_wait_s,
-            stop=stop_after_attempt(MAX_TRIES) | stop_before_delay(deadline - monotonic()),
+            stop=stop_after_attempt(tries) | stop_before_delay(deadline - monotonic()),
             reraise=True,
         )
         return retrying(self._ask, texts, model, dimensions, deadline)
@@ -165,6 +206,11 @@ class Provider:
         """Whether to ask for fewer dimensions than is the model's nature; many servers refuse the parameter."""
         known = self._models.get(model)
         return known is not None and known.shortens and known.dimensions != dimensions
+
+
+def _check(positions: Sequence[int], wanted: Wanted) -> None:
+    if len(wanted(positions)) < len(positions):
+        raise _FewerWanted
 
 
 def _passes_soon(error: BaseException) -> bool:

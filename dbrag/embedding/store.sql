@@ -1,10 +1,3 @@
--- name: next_model
--- What the most urgent text that can be claimed is to be embedded with. Generations with too many rows that have no
--- index (`overdue`) take none now.
-SELECT model, dimensions FROM pending
-WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now()) AND generation_id <> ALL(%(overdue)s)
-ORDER BY queue_rank, chunk_id LIMIT 1
-
 -- name: little_waits
 -- Documents are being split at this moment, and few texts wait.
 SELECT EXISTS (SELECT FROM jobs WHERE lease_until IS NOT NULL AND kind IN ('ingest_document', 'batch_embed'))
@@ -14,20 +7,15 @@ SELECT EXISTS (SELECT FROM jobs WHERE lease_until IS NOT NULL AND kind IN ('inge
 -- One claim at a time (some 20 ms), so that each sees what the others have taken.
 SELECT pg_advisory_xact_lock(%(key)s)
 
--- name: candidates
--- Texts for one request, across documents and jobs, most urgent first. A text that is being asked for already, for
--- another document, waits for that answer: it would be paid twice. What is being cancelled is skipped.
-SELECT chunk_id, generation_id, tokens, deferrals FROM pending p
-WHERE claim_id IS NULL AND (not_before IS NULL OR not_before <= now())
-  AND model = %(model)s AND dimensions = %(dimensions)s AND generation_id <> ALL(%(overdue)s)
-  AND NOT EXISTS (SELECT FROM pending o WHERE o.hash = p.hash AND o.claim_id IS NOT NULL AND o.model = p.model
-                  AND o.dimensions = p.dimensions)
-ORDER BY queue_rank, chunk_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-
 -- name: claim
--- Those that fit into the request.
+-- Those that fit into the request. What somebody is deleting, or moving to another version, is left for the next one.
 UPDATE pending p SET claim_id = %(claim_id)s, lease_until = now() + make_interval(secs => %(lease_s)s), not_before = NULL
-FROM unnest(%(chunk_ids)s::bigint[], %(generation_ids)s::bigint[]) AS c (chunk_id, generation_id)
+FROM (
+    SELECT q.chunk_id, q.generation_id FROM pending q
+    JOIN unnest(%(chunk_ids)s::bigint[], %(generation_ids)s::bigint[]) AS k (chunk_id, generation_id)
+         USING (chunk_id, generation_id)
+    WHERE q.claim_id IS NULL FOR UPDATE OF q SKIP LOCKED
+) c
 WHERE p.chunk_id = c.chunk_id AND p.generation_id = c.generation_id
 
 -- name: drop_dead
@@ -43,6 +31,13 @@ DELETE FROM pending p WHERE p.claim_id = %(claim_id)s AND (
 SELECT p.chunk_id, p.version_id, p.job_id, p.tenant_id, p.generation_id, p.tokens, p.queue_rank, p.deferrals, c.hash,
        c.text
 FROM pending p JOIN chunks c ON c.id = p.chunk_id WHERE p.claim_id = %(claim_id)s ORDER BY p.queue_rank, p.chunk_id
+
+-- name: still_wanted
+-- Which of the claimed texts somebody still needs; reads only, since whoever ends their job deletes them.
+SELECT DISTINCT p.hash FROM pending p
+JOIN document_versions v ON v.id = p.version_id AND v.status IN ('waiting', 'live')
+JOIN jobs j ON j.id = p.job_id AND j.status <> 'cancelling'
+WHERE p.claim_id = %(claim_id)s
 
 -- name: record_usage
 -- What a request cost, split among the jobs whose texts it held, or what did not have to be asked for.

@@ -20,6 +20,7 @@ from psycopg_pool import PoolTimeout
 from dbrag.database.pool import Connection, Pool, open_pool
 from dbrag.database.queries import beside
 from dbrag.documents import endings
+from dbrag.embedding.waiting import waiting
 from dbrag.errors import Permanent, Transient
 from dbrag.jobs import canaries, waits
 from dbrag.jobs.broker import Broker
@@ -223,8 +224,7 @@ class Relay:
     def wake_embedders(self) -> int:
         """Makes sure that pending texts are looked at, however their wake-up was lost or their wait has ended."""
         with self._pool.connection() as conn:
-            ranks = [int(row[0]) for row in conn.execute(SQL.claimable_ranks)]
-        claimable = {list(Queue)[rank] for rank in ranks}
+            claimable = {list(Queue)[one.queue_rank] for one in waiting(conn, self._settings)}
         self._wakes = {queue: wake for queue, wake in self._wakes.items() if queue in claimable}
         woken = 0
         for queue in claimable:

@@ -120,8 +120,3 @@ WHERE (chunk_id, generation_id) IN (
 -- name: cancelling
 -- Jobs that were asked to stop.
 SELECT id FROM jobs WHERE status = 'cancelling' ORDER BY id LIMIT %(limit)s
-
--- name: claimable_ranks
--- Queues whose texts could be embedded now.
-SELECT rank FROM generate_series(0, 2) AS rank WHERE EXISTS (
-    SELECT FROM pending WHERE queue_rank = rank AND claim_id IS NULL AND (not_before IS NULL OR not_before <= now()))

@@ -11,9 +11,9 @@ CREATE INDEX jobs_to_publish ON jobs (queue, tenant_id, publish_at) WHERE publis
 CREATE INDEX jobs_published ON jobs (queue, tenant_id) WHERE publish_at IS NULL
     AND (status IN ('queued', 'retrying') OR (status = 'held' AND reason_code = 'no_consumer'));
 
--- Whose texts wait for which model, and which of them is next.
+-- Which generations (each of one tenant, model and dimensions) have texts that wait, and which of these is next.
 DROP INDEX pending_next;
-CREATE INDEX pending_next ON pending (queue_rank, tenant_id, model, dimensions, chunk_id) WHERE claim_id IS NULL;
+CREATE INDEX pending_next ON pending (queue_rank, generation_id, chunk_id) WHERE claim_id IS NULL;
 
 -- Waiting ------------------------------------------------------------------------------------------------------------
 

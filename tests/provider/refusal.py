@@ -48,6 +48,8 @@ def check(model: str, dimensions: int, texts: Sequence[bytes], tokens: Sequence[
             raise Refusal(400, f"Invalid 'input[{i}]': maximum input length is {script.max_text_tokens} tokens.")
         if script.refuse_containing and script.refuse_containing.encode() in text:
             raise Refusal(400, "Your input was refused.")
+        if script.fail_containing and script.fail_containing.encode() in text:
+            raise Refusal(500, "The server had an error while processing your request.", kind="server_error")
     if sum(tokens) > script.max_request_tokens:
         code = "max_tokens_per_request"
         message = f"Requested {sum(tokens)} tokens, max {script.max_request_tokens} tokens per request"

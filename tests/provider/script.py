@@ -27,13 +27,15 @@ class Step:
 class Script:
     """The stand-in's orders: `next` steps are used up one a request, then `always` holds.
 
-    `refuse_containing` answers 400 to a request in which a text contains it; `revoked` answers 401 to all of them.
+    `refuse_containing` answers 400 to a request in which a text contains it, `fail_containing` 500; `revoked` answers
+    401 to all of them.
     The limits are OpenAI's.
     """
 
     next: list[Step] = field(default_factory=list)
     always: Step = field(default_factory=Step)
     refuse_containing: str | None = None
+    fail_containing: str | None = None
     revoked: bool = False
     max_inputs: int = 2048
     max_request_tokens: int = 300_000
