@@ -38,7 +38,7 @@ def ingest(runtime: Runtime, job_id: UUID, on_waiting: Callable[[], None] = lamb
     if claim is None:
         log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
         return {"claimed": False}
-    runtime.publisher.poke()  # the queue has room for one more
+    runtime.publisher.refill()
     with attempt(runtime, claim):
         _split_all(runtime, claim, on_waiting)
     return report(runtime, claim)

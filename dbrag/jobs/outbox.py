@@ -18,8 +18,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 PASS = 200
 
 
-def publish_due(pool: Pool, broker: Broker, settings: Settings) -> int:
-    """Publishes jobs whose mark is due, as many as the queues' windows have room for; returns how many were taken.
+def publish_due(pool: Pool, broker: Broker, settings: Settings, at_least: int = 1) -> int:
+    """Publishes jobs whose mark is due, as many as the queues' windows have room for, where that is `at_least` so many.
+
+    Returns how many the broker took.
 
     No transaction is open while the broker is asked. A process that dies after publishing leaves a mark that is due
     again later: the job is published twice then, and claimed once.
@@ -32,6 +34,7 @@ def publish_due(pool: Pool, broker: Broker, settings: Settings) -> int:
                 "window": settings.queue_window,
                 "again_s": settings.publish_again_s,
                 "limit": PASS,
+                "at_least": at_least,
             },
         ).fetchall()
     marks = {job_id: mark for job_id, _, _, mark in due}
@@ -53,12 +56,19 @@ class Publisher:
     def __init__(self, pool: Pool, broker: Broker, settings: Settings) -> None:
         self._pool, self._broker, self._settings = pool, broker, settings
         self._wanted = Event()
-        self._closing = False
+        self._committed = self._closing = False
+        # A worker that published one job after each claim would spend as much on that as on some of the jobs.
+        self._refill = max(1, min(settings.queue_window // 4, PASS))
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
     def poke(self) -> None:
         """Says that something was committed; returns at once."""
+        self._committed = True
+        self._wanted.set()
+
+    def refill(self) -> None:
+        """Says that a claim made room in a queue, which is filled once a quarter of the window is free; as quick."""
         self._wanted.set()
 
     def close(self) -> None:
@@ -72,8 +82,12 @@ class Publisher:
         while not closing and self._wanted.wait():
             self._wanted.clear()
             closing = self._closing
+            at_least = self._refill
+            if self._committed:
+                self._committed = False
+                at_least = 1
             try:
-                while publish_due(self._pool, self._broker, self._settings) >= PASS:
+                while publish_due(self._pool, self._broker, self._settings, at_least) >= PASS:
                     pass
             except psycopg.Error as exc:
                 log.warning("publishing is left to the relay", error=str(exc))

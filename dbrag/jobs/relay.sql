@@ -5,7 +5,7 @@
 -- `room` jobs of each are looked at.
 -- Several publishers never publish the same job at the same time, but each sees the room that the others have not
 -- filled yet: together they may exceed the window a little. Where the publishing fails, the mark is due again a little
--- later, each time later.
+-- later, each time later. Queues with room for fewer than `at_least` jobs are left alone.
 WITH RECURSIVE published AS MATERIALIZED (
     SELECT queue, tenant_id, count(*) AS jobs FROM jobs
     WHERE publish_at IS NULL AND (status IN ('queued', 'retrying') OR (status = 'held' AND reason_code = 'no_consumer'))
@@ -17,7 +17,7 @@ WITH RECURSIVE published AS MATERIALIZED (
 ), waiting AS (
     SELECT r.queue, r.room, (SELECT j.tenant_id FROM jobs j WHERE j.publish_at IS NOT NULL AND j.queue = r.queue
                              ORDER BY j.tenant_id LIMIT 1) AS tenant_id
-    FROM rooms r WHERE r.room > 0
+    FROM rooms r WHERE r.room >= %(at_least)s
     UNION ALL
     SELECT w.queue, w.room, (SELECT j.tenant_id FROM jobs j WHERE j.publish_at IS NOT NULL AND j.queue = w.queue
                              AND j.tenant_id > w.tenant_id ORDER BY j.tenant_id LIMIT 1)

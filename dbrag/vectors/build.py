@@ -33,7 +33,7 @@ def rebuild_index(runtime: Runtime, job_id: UUID) -> dict[str, object]:
     if claim is None or claim.generation_id is None:
         log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
         return {"claimed": False}
-    runtime.publisher.poke()  # the queue has room for one more
+    runtime.publisher.refill()
     with attempt(runtime, claim):
         with runtime.pool.connection() as conn:
             generation = generations.by_id(conn, [claim.generation_id]).get(claim.generation_id)

@@ -1,7 +1,7 @@
 """Turns of tenants inside a queue: nobody waits behind another's long backlog, and nothing idles."""
 
 from collections.abc import Iterator
-from time import monotonic
+from time import monotonic, sleep
 from uuid import UUID
 
 import orjson
@@ -90,7 +90,25 @@ def test_who_waits_alone_gets_the_whole_window_and_each_claim_makes_room(
     ids = [row[0] for row in conn.execute("SELECT id FROM jobs WHERE tenant_id = %s AND publish_at IS NULL", [alone])]
     for job_id in ids[:7]:
         assert claims.take(conn, job_id, settings)
+    assert publish_due(runtime.pool, runtime.broker, settings, at_least=8) == 0
     assert publish_due(runtime.pool, runtime.broker, settings) == 7
+
+
+def test_a_claim_has_the_window_filled_without_a_relay_once_a_quarter_of_it_is_free(
+    conn: Connection, runtime: Runtime, settings: Settings, redis: Redis
+) -> None:
+    alone = tenant(conn)
+    submit(conn, alone, 250)
+    publish_due(runtime.pool, runtime.broker, settings)
+    ids = [row[0] for row in conn.execute("SELECT id FROM jobs WHERE tenant_id = %s AND publish_at IS NULL", [alone])]
+    quarter = settings.queue_window // 4
+    for job_id in ids[:quarter]:
+        assert claims.take(conn, job_id, settings)
+    runtime.publisher.refill()
+    deadline = monotonic() + 10
+    while in_broker(conn, alone) < settings.queue_window and monotonic() < deadline:
+        sleep(0.01)
+    assert in_broker(conn, alone) == settings.queue_window
 
 
 def test_a_full_window_of_low_delays_nothing_critical(
