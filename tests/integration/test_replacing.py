@@ -191,3 +191,19 @@ def test_a_document_deleted_while_its_text_is_out_stays_deleted(
     assert (ended.status, ended.skipped) == (Status.SUCCEEDED, 1)
     left = conn.execute("SELECT count(*) FROM chunks WHERE collection_id = %s", [own_collection.id])
     assert left.fetchone() == (0,)
+
+
+def test_who_lost_its_texts_to_another_worker_writes_nothing(
+    conn: Connection, own_collection: Collection, runtime: Runtime, text: str
+) -> None:
+    job = submit(conn, own_collection, text)
+    ingest.ingest(runtime, job.id)
+    late = claimed(runtime, 6)
+    conn.execute("UPDATE pending SET claim_id = NULL, lease_until = NULL WHERE claim_id = %s", [late.claim_id])
+    second = claimed(runtime, 6)
+    write.write(runtime, late, refused(late))
+    write.write(runtime, late, answered(late))
+    assert jobs.get(conn, job.tenant_id, job.id).status is Status.RUNNING
+    write.write(runtime, second, answered(second))
+    assert jobs.get(conn, job.tenant_id, job.id).status is Status.SUCCEEDED
+    check(conn, own_collection)
