@@ -69,3 +69,10 @@ def test_a_connection_that_was_good_gives_up_as_soon(settings: Settings, quiet_s
             os.kill(each, signal.SIGCONT)
     assert len(broker.publish([(uuid4(), "canary", "low")])) == 1
     broker.close()
+
+
+def test_the_brokers_way_with_a_full_memory_is_known_where_it_tells(settings: Settings) -> None:
+    for url, policy in ((settings.celery_broker_url, "noeviction"), (SecretStr("redis://127.0.0.1:1"), None)):
+        broker = Broker(settings.model_copy(update={"celery_broker_url": url}))
+        assert broker.eviction_policy() == policy
+        broker.close()
