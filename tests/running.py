@@ -146,8 +146,8 @@ NOTHING = (
     """SELECT e.job_id FROM job_events e WHERE e.status IN ('succeeded', 'completed_with_errors', 'failed', 'cancelled')
        GROUP BY e.job_id HAVING count(*) <> 1 + (
            SELECT count(*) FROM job_events q WHERE q.job_id = e.job_id AND q.status = 'queued'
-           AND EXISTS (SELECT FROM job_events f WHERE f.job_id = q.job_id AND f.id < q.id AND f.status IN
-               ('succeeded', 'completed_with_errors', 'failed', 'cancelled')))""",
+           AND (SELECT f.status FROM job_events f WHERE f.job_id = q.job_id AND f.id < q.id ORDER BY f.id DESC LIMIT 1)
+               IN ('succeeded', 'completed_with_errors', 'failed', 'cancelled'))""",
     "SELECT chunk_id FROM pending",
     "SELECT id FROM document_versions WHERE status = 'waiting'",
     "SELECT id FROM chunks WHERE kept_chunk_id IS NOT NULL AND version_id IN "
