@@ -30,6 +30,8 @@ def survives(fleet: Fleet) -> Callable[..., Trial]:
 
     def strike(*strikes: Strike) -> Trial:
         print(f"DBRAG_FAULT_SEED={SEED}")
-        return survive(fleet, strikes, SEED)
+        trial = Trial(strikes)
+        survive(fleet, trial, SEED)
+        return trial
 
     return strike

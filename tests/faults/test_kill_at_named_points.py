@@ -13,7 +13,7 @@ from tests.faults.harness.strike import Strike, strike
 def killed_after_claim(fleet: Fleet) -> None:
     """The claim has a lease: the job is tried again when it is over."""
     with fleet.locked("LOCK TABLE chunks IN SHARE MODE"):
-        fleet.until(lambda: fleet.waiting("COPY chunks %"), "no worker came to write chunks")
+        fleet.until(lambda: fleet.waiting("%COPY chunks %"), "no worker came to write chunks")
         fleet.kill(*fleet.workers)
     fleet.revive(*fleet.workers)
 
@@ -22,7 +22,7 @@ def killed_after_claim(fleet: Fleet) -> None:
 def killed_before_the_write(fleet: Fleet) -> None:
     """The answer is in the cache: whoever takes the texts over when the lease is over does not pay for them again."""
     with fleet.locked("LOCK TABLE pending IN SHARE MODE"):
-        fleet.until(lambda: fleet.waiting("DELETE FROM pending p USING%"), "no worker came to write vectors")
+        fleet.until(lambda: fleet.waiting("%DELETE FROM pending p USING%"), "no worker came to write vectors")
         fleet.kill(*fleet.workers)
     fleet.revive(*fleet.workers)
 
@@ -33,7 +33,7 @@ def killed_in_copy(fleet: Fleet) -> None:
     fleet.until(lambda: segment(fleet), "nobody wrote a vector")
     table = Identifier(segment(fleet))
     with fleet.locked(SQL("LOCK TABLE {} IN SHARE MODE").format(table)):
-        fleet.until(lambda: fleet.waiting("COPY %generation_%"), "no worker came to copy vectors")
+        fleet.until(lambda: fleet.waiting("%COPY %generation_%"), "no worker came to copy vectors")
         fleet.kill(*fleet.workers)
     fleet.revive(*fleet.workers)
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple, Self
 
@@ -60,7 +61,8 @@ class Fleet(Platform):
         self.near_database = stack.enter_context(Proxy(env["DATABASE_URL"]))
         near = {"CELERY_BROKER_URL": self.near_broker.near_url, "DATABASE_URL": self.near_database.near_url}
         far = Apps(ROOT, self.servers.folder, env | near).worker("worker-far", "far", concurrency=2)
-        self.far_worker = self.servers.spawn(far)
+        asked = self.apps.worker("worker-far", "far")  # whether it is ready is not asked through its proxy
+        self.far_worker = self.servers.spawn(replace(far, ready=asked.ready))
         self.beat = self.servers.spawn(self.apps.beat())
         self.servers.wait_until_ready()
         self.tenants = {tenant: self.client_for(tenant) for tenant in TENANTS}
@@ -103,12 +105,15 @@ class Fleet(Platform):
 
     def stand_up(self) -> None:
         """All run and are ready; what has ended by itself is counted and started again, as a supervisor would."""
+        deadline = time.monotonic() + PATIENCE_S
         for process in self.servers.processes.values():
-            if not process.running:
-                self.fell[process.farewell()] += 1
-                process.reap()
-                process.spawn()
-        self.servers.wait_until_ready()
+            while not (process.running and process.spec.ready()):
+                if not process.running:
+                    self.fell[process.farewell()] += 1
+                    process.reap()
+                    process.spawn()
+                assert time.monotonic() < deadline, f"{process.spec.name} does not come up: see {process.log}"
+                time.sleep(0.1)
 
     @contextmanager
     def paused(self, *processes: Process) -> Iterator[None]:

@@ -90,7 +90,7 @@ class Load:
             job_id = self._random.choice(shelf.jobs[-6:])
             answer = self._ask(lambda: shelf.client.post(f"/jobs/{job_id}:cancel"))
             if answer is None or answer.status_code >= 500:
-                shelf.unknown([name for name, sent in shelf.last.items() if sent and sent.job_id == job_id])
+                shelf.let_go_of(job_id)
             elif answer.status_code == 202:
                 shelf.stopped(job_id)
 

@@ -83,17 +83,18 @@ class Proxy:
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._server)
         except OSError:
-            writer.transport.abort()
+            await _Connection(writer).close()
             return
         connection = _Connection(writer, far_writer)
         if self._refusing:
-            connection.reset()
+            await connection.close()
             return
         self._open.add(connection)
         there = self._pump(connection, reader, far_writer)
         back = self._pump(connection, far_reader, writer)
         await asyncio.gather(there, back)
         self._open.discard(connection)
+        await connection.close()
 
     async def _pump(
         self, connection: "_Connection", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -115,6 +116,12 @@ class _Connection:
     def __init__(self, *ends: asyncio.StreamWriter) -> None:
         self._ends = ends
         self.deaf = False
+
+    async def close(self) -> None:
+        self.reset()
+        for end in self._ends:
+            with suppress(OSError):
+                await end.wait_closed()
 
     def reset(self) -> None:
         for end in self._ends:

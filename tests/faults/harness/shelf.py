@@ -20,7 +20,8 @@ class Sent(NamedTuple):
 class Shelf:
     """`jobs`: accepted, oldest first. `last`: by external id what was accepted last, None where it was deleted.
 
-    What nobody can know (the API died before it answered; a job was cancelled) is in neither.
+    What nobody can know (the API died before it answered; a job was cancelled) is not in it. `sent`: each job's texts.
+    `let_go`: texts of cancelled jobs and deleted documents, which may have been with the provider at that moment.
     """
 
     client: httpx.Client
@@ -29,6 +30,8 @@ class Shelf:
     jobs: list[str] = field(default_factory=list)
     last: dict[str, Sent | None] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
+    sent: dict[str, list[str]] = field(default_factory=dict)
+    let_go: list[str] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -38,15 +41,23 @@ class Shelf:
     def accepted(self, job_id: str, texts: dict[str, str | None]) -> None:
         """The answer was 202."""
         self.jobs.append(job_id)
+        self.sent[job_id] = [text for text in texts.values() if text]
         self.last |= {external_id: Sent(job_id, text) for external_id, text in texts.items()}
 
     def deleted(self, external_id: str) -> None:
         """The answer was 204 or 404."""
+        old = self.last.get(external_id)
+        self.let_go += [old.text] if old and old.text else []
         self.last[external_id] = None
 
     def stopped(self, job_id: str) -> None:
         """The answer to a cancel was 202: what the job would have brought may or may not be there."""
         self.cancelled.add(job_id)
+        self.let_go_of(job_id)
+
+    def let_go_of(self, job_id: str) -> None:
+        """A cancel was sent, whatever came of it."""
+        self.let_go += self.sent[job_id]
         self.unknown([name for name, sent in self.last.items() if sent and sent.job_id == job_id])
 
     def unknown(self, external_ids: list[str]) -> None:
