@@ -1,13 +1,15 @@
 """The platform as it is struck: two general workers, one of them behind proxies, a relay, beat, two tenants."""
 
+import json
 import os
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple, Self
 
@@ -21,10 +23,12 @@ from dbrag.devstack.watchdog import family
 from tests.faults.harness.proxy import Proxy
 from tests.faults.harness.shelf import Shelf
 from tests.provider.process import ProviderServer
+from tests.provider.stats import Flight
 from tests.running import ROOT, Platform
 
 TENANTS = ("acme", "globex")
 PATIENCE_S = 30
+MAX_TOKENS = 40
 # The answer is on its way from the provider to the cache for so long at most, on a machine that is busy.
 ON_ITS_WAY_S = 1.5
 
@@ -78,7 +82,7 @@ class Fleet(Platform):
     def shelves(self, collection: str) -> list[Shelf]:
         """An empty shelf of this name for each tenant."""
         self.collection_name = collection
-        body = {"dimensions": 64, "chunking": {"max_tokens": 40, "overlap_tokens": 0}}
+        body = {"dimensions": 64, "chunking": {"max_tokens": MAX_TOKENS, "overlap_tokens": 0}}
         for client in self.tenants.values():
             client.put(f"/collections/{collection}", json=body).raise_for_status()
         return [Shelf(client, tenant, collection) for tenant, client in self.tenants.items()]
@@ -147,6 +151,22 @@ class Fleet(Platform):
             self.until(lambda: not postgres.running, "PostgreSQL goes on")
         postgres.reap()
         postgres.start()
+
+    def given_up(self, flights: Sequence[Flight]) -> list[Blow]:
+        """When workers gave up on the provider, as their logs say: they were too slow, or the machine was.
+
+        What they waited for then may have been answered all the same.
+        """
+        since = min((flight.began_at for flight in flights), default=0.0)
+        lines = [
+            line
+            for file in self.worker.log.parent.glob("worker*.log")
+            for line in file.read_text(errors="replace").splitlines()
+        ]
+        said = [json.loads(line) for line in lines if line.startswith("{") and '"the provider gave nothing"' in line]
+        moments = [datetime.fromisoformat(each["timestamp"]).timestamp() for each in said]
+        timeout_s = self.settings.provider_timeout_s
+        return [Blow(moment - timeout_s, moment, 0) for moment in moments if moment >= since]
 
     @contextmanager
     def redis(self) -> Iterator["Redis"]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from dbrag.documents.split import split
+from dbrag.embedding.texts import text_hash
 from tests.faults.harness.author import REFUSED
-from tests.faults.harness.fleet import Fleet, overlapping
+from tests.faults.harness.fleet import MAX_TOKENS, Fleet, overlapping
 from tests.faults.harness.load import Load
 from tests.faults.harness.shelf import Shelf
 from tests.faults.harness.strike import Strike
@@ -79,7 +81,7 @@ def _check(fleet: Fleet, trial: Trial, shelves: list[Shelf], since: int) -> None
     flights = fleet.provider.flights()
     trial.requests = len(flights)
     doubled, trial.doubled = _doubled(fleet, flights)
-    unexcused = doubled - _let_go(fleet, doubled, shelves)
+    unexcused = doubled - _let_go(shelves)
     assert not unexcused, _explain(fleet, unexcused, flights)
     wrong = {status: n for status, n in trial.statuses.items() if status >= 500 and status != 503}
     assert not wrong, f"the API answered {wrong}"
@@ -93,28 +95,23 @@ def _doubled(fleet: Fleet, flights: list[Flight]) -> tuple[set[str], int]:
         for text in flight.texts:
             by_text[text].append(flight)
     again = {text: sent[:-1] for text, sent in by_text.items() if len(sent) > 1}
+    excuses = fleet.blows + fleet.given_up(flights)
     unexcused = {
         text
         for text, earlier in again.items()
-        if not all(overlapping(flight.began_at, flight.ended_at, fleet.blows) for flight in earlier)
+        if not all(overlapping(flight.began_at, flight.ended_at, excuses) for flight in earlier)
     }
     return unexcused, sum(len(earlier) for earlier in again.values())
 
 
-def _let_go(fleet: Fleet, texts: set[str], shelves: list[Shelf]) -> set[str]:
-    """Those of a cancelled job or a deleted document, and of another one as well.
+def _let_go(shelves: list[Shelf]) -> set[str]:
+    """Hashes of what cancelled jobs and deleted documents were made of, and others perhaps as well.
 
     A request that is refused is sent again in halves; what is cancelled meanwhile may be claimed by the other one
     before its half is sent.
     """
-    let_go = [text for shelf in shelves for text in shelf.let_go]
-    with fleet.database() as conn:
-        named = conn.execute(NAMED, [list(texts)]).fetchall()
-    return {hash_ for hash_, text in named if any(text in whole for whole in let_go)}
-
-
-NAMED = """SELECT encode(hash, 'hex'), text FROM chunks
-    WHERE hash IN (SELECT decode(h, 'hex') FROM unnest(%s::text[]) AS h)"""
+    texts = {text for shelf in shelves for text in shelf.let_go}
+    return {text_hash(text[span.start : span.end]).hex() for text in texts for span in split(text, MAX_TOKENS, 0)}
 
 
 def _explain(fleet: Fleet, texts: set[str], flights: list[Flight]) -> str:
