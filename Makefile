@@ -11,7 +11,7 @@ LOCK := $(UV) pip compile pyproject.toml --universal --generate-hashes --no-emit
 LOCK += --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up lint lock clean
+.PHONY: help demo test soak up lint lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -23,6 +23,10 @@ demo: $(STAMP) ## Start everything here, ingest samples/ over HTTP, search it, s
 
 test: $(STAMP) ## Run every test that needs neither an accelerator nor the internet.
 	@$(BIN)/python -m pytest tests
+
+MINUTES ?= 30
+soak: $(STAMP) ## Strike a running stack at random for MINUTES=30 (SEED=7 repeats a run), check everything, write soak.md.
+	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 up: $(STAMP) ## Start everything here and leave it running until Ctrl-C; addresses in .dbrag/stack.json.
 	@$(BIN)/dbrag up

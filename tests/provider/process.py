@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import httpx
 
+from tests.provider.stats import Flight
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -54,6 +56,11 @@ class ProviderServer:
     def stats(self) -> dict[str, Any]:
         """Its counts since the start or `forget` (see `Stats`)."""
         return self._control.get("/control/stats").raise_for_status().json()
+
+    def flights(self) -> list[Flight]:
+        """The requests since the start or `forget`, one by one."""
+        flights = self._control.get("/control/flights").raise_for_status().json()["flights"]
+        return [Flight(*flight) for flight in flights]
 
     def forget(self) -> None:
         """Start the counts anew."""

@@ -4,7 +4,9 @@ import asyncio
 import json
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import orjson
 from tornado.iostream import IOStream
@@ -13,7 +15,7 @@ from tornado.web import Application, RequestHandler
 from tests.provider.answer import answer
 from tests.provider.refusal import NATIVE_DIMENSIONS, Refusal, check
 from tests.provider.script import Script, Step
-from tests.provider.stats import Stats
+from tests.provider.stats import Flight, Stats
 
 
 @dataclass
@@ -38,6 +40,7 @@ def application(state: State) -> Application:
             ("/v1/embeddings", EmbeddingsHandler, shared),
             ("/control", ControlHandler, shared),
             ("/control/stats", StatsHandler, shared),
+            ("/control/flights", FlightsHandler, shared),
         ],
         log_function=lambda _handler: None,  # its refusals are wanted, and not the test's output
     )
@@ -63,6 +66,7 @@ class EmbeddingsHandler(RequestHandler):
             self.state.stats.statuses[str(self.get_status())] += 1
 
     async def _post(self, step: Step) -> None:
+        began_at = time.time()
         asked = orjson.loads(self.request.body)
         texts: list[str] = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
         encoded = [text.encode() for text in texts]
@@ -74,9 +78,14 @@ class EmbeddingsHandler(RequestHandler):
         check(asked["model"], dimensions, encoded, tokens, self.state.script)
         floats = step.floats or asked.get("encoding_format") != "base64"
         body = answer(texts, dimensions, sum(tokens), asked["model"], floats, step.broken)
+        usable = step.broken in (None, "shuffled")
+        if usable:
+            self.state.stats.flights.append(
+                Flight(began_at, time.time(), [sha256(text).hexdigest() for text in encoded])
+            )
         if self.abandoned:  # OpenAI may bill it, but nobody reads it
             return
-        if step.broken in (None, "shuffled"):
+        if usable:
             self.state.stats.answer(encoded, sum(tokens))
         self._send(body, step.broken)
 
@@ -130,3 +139,13 @@ class StatsHandler(RequestHandler):
     def delete(self) -> None:
         # The same object goes on, because requests in flight hold it.
         self.state.stats.__init__(in_flight=self.state.stats.in_flight)
+
+
+class FlightsHandler(RequestHandler):
+    """GET /control/flights the requests one by one, as lists (see Flight)."""
+
+    def initialize(self, state: State) -> None:
+        self.state = state
+
+    def get(self) -> None:
+        self.finish(orjson.dumps({"flights": [list(flight) for flight in self.state.stats.flights]}))

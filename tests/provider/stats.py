@@ -5,12 +5,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Flight(NamedTuple):
+    """A request that was worth an answer: when it came and when it was answered (Unix time), the texts' sha256."""
+
+    began_at: float
+    ended_at: float
+    texts: list[str]
 
 
 @dataclass
 class Stats:
-    """`answered` counts, by sha256 of the text in hex, the times its vector was sent: what OpenAI would have billed."""
+    """`answered` counts, by sha256 of the text in hex, the times its vector was sent: what OpenAI would have billed.
+
+    `flights` also has the requests whose sender was gone when they were answered.
+    """
 
     requests: int = 0
     inputs: list[int] = field(default_factory=list)
@@ -20,6 +31,7 @@ class Stats:
     prompt_tokens: int = 0
     in_flight: int = 0
     max_in_flight: int = 0
+    flights: list[Flight] = field(default_factory=list)
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -39,5 +51,5 @@ class Stats:
         self.answered.update(sha256(text).hexdigest() for text in texts)
 
     def body(self) -> dict[str, Any]:
-        """As JSON of GET /control/stats."""
-        return vars(self)
+        """As JSON of GET /control/stats, without the flights."""
+        return {name: value for name, value in vars(self).items() if name != "flights"}

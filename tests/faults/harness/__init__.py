@@ -1,0 +1,1 @@
+"""What every fault is struck with: a fleet under load, blows, and what must hold when all is quiet again."""

@@ -1,0 +1,209 @@
+"""The platform as it is struck: two general workers, one of them behind proxies, a relay, beat, two tenants."""
+
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, LiteralString, NamedTuple, Self
+
+import psycopg
+from redis import Redis
+
+from dbrag.devstack.apps import Apps
+from dbrag.devstack.process import Process, Spec
+from dbrag.devstack.servers import Servers
+from dbrag.devstack.watchdog import family
+from tests.faults.harness.proxy import Proxy
+from tests.faults.harness.shelf import Shelf
+from tests.provider.process import ProviderServer
+from tests.provider.stats import Flight
+from tests.running import ROOT, Platform
+
+TENANTS = ("acme", "globex")
+PATIENCE_S = 30
+MAX_TOKENS = 40
+# The answer is on its way from the provider to the cache for so long at most, on a machine that is busy.
+ON_ITS_WAY_S = 1.5
+
+WAITING = """SELECT FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND application_name = 'dbrag' AND query LIKE %s"""
+
+
+class Blow(NamedTuple):
+    """When it fell and when it was over (Unix time); what was answered up to `margin_s` before counts as in flight."""
+
+    began_at: float
+    ended_at: float
+    margin_s: float
+
+
+class Fleet(Platform):
+    """What a strike may do to it. Only one thread strikes."""
+
+    @classmethod
+    @contextmanager
+    def start(cls, folder: Path, pause_s: float = 7.0) -> Iterator[Self]:
+        """All started and ready; all gone afterwards. `pause_s`: how long what is paused stays so."""
+        with ExitStack() as stack, ProviderServer() as provider, Servers.start(folder) as servers:
+            fleet = cls(servers, provider, {"DBRAG_SEGMENT_ROWS": "400"})
+            stack.callback(fleet.close)
+            fleet.reinforce(stack)
+            fleet.pause_s = pause_s
+            yield fleet
+
+    def reinforce(self, stack: ExitStack) -> None:
+        """Starts what a platform for tests does without."""
+        env = self.servers.env
+        self.near_broker = stack.enter_context(Proxy(env["CELERY_BROKER_URL"]))
+        self.near_database = stack.enter_context(Proxy(env["DATABASE_URL"]))
+        near = {"CELERY_BROKER_URL": self.near_broker.near_url, "DATABASE_URL": self.near_database.near_url}
+        far = Apps(ROOT, self.servers.folder, env | near).worker("worker-far", "far", concurrency=2)
+        asked = self.apps.worker("worker-far", "far")  # whether it is ready is not asked through its proxy
+        self.far_worker = self.servers.spawn(replace(far, ready=asked.ready))
+        self.beat = self.servers.spawn(self.apps.beat())
+        self.servers.wait_until_ready()
+        self.tenants = {tenant: self.client_for(tenant) for tenant in TENANTS}
+        self.random = random.Random()
+        self.blows: list[Blow] = []
+        self.fell = Counter[str]()
+
+    @property
+    def workers(self) -> list[Process]:
+        """Both."""
+        return [self.worker, self.far_worker]
+
+    def shelves(self, collection: str) -> list[Shelf]:
+        """An empty shelf of this name for each tenant."""
+        self.collection_name = collection
+        body = {"dimensions": 64, "chunking": {"max_tokens": MAX_TOKENS, "overlap_tokens": 0}}
+        for client in self.tenants.values():
+            client.put(f"/collections/{collection}", json=body).raise_for_status()
+        return [Shelf(client, tenant, collection) for tenant, client in self.tenants.items()]
+
+    @contextmanager
+    def blow(self, margin_s: float = ON_ITS_WAY_S) -> Iterator[None]:
+        """Around what strikes; not around the repair."""
+        began_at = time.time()
+        try:
+            yield
+        finally:
+            self.blows.append(Blow(began_at, time.time(), margin_s))
+
+    def kill(self, *processes: Process) -> None:
+        """`kill -9` to each with all its descendants, at once as far as that goes."""
+        with self.blow():
+            for process in processes:
+                process.kill()
+
+    def revive(self, *processes: Process) -> None:
+        """Starts them again, without waiting for them."""
+        for process in processes:
+            process.spawn()
+
+    def stand_up(self) -> None:
+        """All run and are ready; what has ended by itself is counted and started again, as a supervisor would."""
+        deadline = time.monotonic() + PATIENCE_S
+        for process in self.servers.processes.values():
+            while not (process.running and process.spec.ready()):
+                if not process.running:
+                    self.fell[process.farewell()] += 1
+                    process.reap()
+                    process.spawn()
+                assert time.monotonic() < deadline, f"{process.spec.name} does not come up: see {process.log}"
+                time.sleep(0.1)
+
+    @contextmanager
+    def paused(self, *processes: Process) -> Iterator[None]:
+        """SIGSTOP to each with all its descendants, SIGCONT afterwards."""
+        with self.blow():
+            stopped = [relative for process in processes for relative in family(process.pid)]
+            try:
+                for relative in stopped:
+                    relative.suspend()
+                yield
+            finally:
+                for relative in reversed(stopped):
+                    if relative.is_running():
+                        relative.resume()
+
+    @contextmanager
+    def beside(self, spec: Spec) -> Iterator[Process]:
+        """One more process for the time of the block; it ends in good order."""
+        process = self.servers.launch(spec)
+        try:
+            yield process
+        finally:
+            process.stop()
+            del self.servers.processes[spec.name]
+
+    def crash_postgres(self) -> None:
+        """PostgreSQL's `immediate` shutdown, and its start; a recovery follows."""
+        postgres = self.servers["postgres"]
+        with self.blow():
+            os.kill(postgres.pid, signal.SIGQUIT)
+            self.until(lambda: not postgres.running, "PostgreSQL goes on")
+        postgres.reap()
+        postgres.start()
+
+    def given_up(self, flights: Sequence[Flight]) -> list[Blow]:
+        """When workers gave up on the provider, as their logs say: they were too slow, or the machine was.
+
+        What they waited for then may have been answered all the same.
+        """
+        since = min((flight.began_at for flight in flights), default=0.0)
+        lines = [
+            line
+            for file in self.worker.log.parent.glob("worker*.log")
+            for line in file.read_text(errors="replace").splitlines()
+        ]
+        said = [json.loads(line) for line in lines if line.startswith("{") and '"the provider gave nothing"' in line]
+        moments = [datetime.fromisoformat(each["timestamp"]).timestamp() for each in said]
+        timeout_s = self.settings.provider_timeout_s
+        return [Blow(moment - timeout_s, moment, 0) for moment in moments if moment >= since]
+
+    @contextmanager
+    def redis(self) -> Iterator["Redis"]:
+        """The broker, as an operator reaches it."""
+        with Redis.from_url(self.servers.env["CELERY_BROKER_URL"], decode_responses=False) as client:
+            yield client
+
+    @contextmanager
+    def locked(self, *statements: LiteralString | psycopg.sql.Composed) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction that has done these statements and keeps their locks until the end of the block."""
+        with self.database() as conn:
+            for statement in statements:
+                conn.execute(statement)
+            yield conn
+            conn.rollback()
+
+    def waiting(self, query: str) -> bool:
+        """Whether a worker waits for a lock with a statement like this."""
+        with self.database() as conn:
+            return conn.execute(WAITING, [query]).fetchone() is not None
+
+    def until(self, holds: Callable[[], object], otherwise: str, patience_s: float = PATIENCE_S) -> None:
+        """Waits for a condition. Fails with `otherwise`."""
+        deadline = time.monotonic() + patience_s
+        while not holds():
+            assert time.monotonic() < deadline, otherwise
+            time.sleep(0.02)
+
+    def moment(self, least_s: float = 0.1, most_s: float = 0.8) -> None:
+        """A random time: how long a fault lasts, or when it comes; nothing waits for anything here."""
+        time.sleep(self.random.uniform(least_s, most_s))
+
+    def under_way(self) -> bool:
+        """Whether texts are with the provider."""
+        return self.provider.stats()["in_flight"] > 0
+
+
+def overlapping(began_at: float, ended_at: float, blows: Iterable[Blow]) -> bool:
+    """Whether a request was in flight when one of the blows fell."""
+    return any(began_at <= blow.ended_at and ended_at + blow.margin_s >= blow.began_at for blow in blows)

@@ -1,0 +1,128 @@
+"""A trial: a load, blows, calm, and then all that must hold."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from dbrag.documents.split import split
+from dbrag.embedding.texts import text_hash
+from tests.faults.harness.author import REFUSED
+from tests.faults.harness.fleet import MAX_TOKENS, Fleet, overlapping
+from tests.faults.harness.load import Load
+from tests.faults.harness.shelf import Shelf
+from tests.faults.harness.strike import Strike
+from tests.provider.stats import Flight
+from tests.running import wait_until_quiet
+
+QUIET_S = 120.0
+_numbers = count(1)
+
+
+@dataclass
+class Trial:
+    """What came of it; `doubled` counts texts that were sent again, `excused` those of them that were in flight.
+
+    `recovery_s`: from the end of the last blow until nobody had anything to do.
+    """
+
+    strikes: Sequence[Strike]
+    jobs: int = 0
+    documents: int = 0
+    requests: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    unanswered: int = 0
+    doubled: int = 0
+    recovery_s: float = 0.0
+
+
+def survive(fleet: Fleet, trial: Trial, seed: int) -> None:
+    """Strikes one after the other under one load. Fails with the first sentence that does not hold afterwards."""
+    strikes = trial.strikes
+    if not all(process.running for process in fleet.servers.processes.values()):
+        fleet.stand_up()  # a strike that failed has left something down
+    fleet.random.seed(seed)
+    fleet.provider.script(always={"delay_s": 0.15}, refuse_containing=REFUSED)
+    fleet.provider.forget()
+    fleet.blows.clear()
+    since = _newest_generation(fleet)
+    shelves = fleet.shelves(f"t{next(_numbers)}-{seed}")
+    with Load(shelves, seed, shares=not any(strike.forgets for strike in strikes)) as load:
+        fleet.until(lambda: load.jobs and fleet.under_way(), "no job ever got as far as the provider")
+        for strike in strikes:
+            fleet.moment()
+            strike(fleet)
+        fleet.moment(0.1, 0.3)
+    _count(trial, load, shelves)
+    _settle(fleet, trial)
+    _check(fleet, trial, shelves, since)
+
+
+def _count(trial: Trial, load: Load, shelves: list[Shelf]) -> None:
+    trial.jobs, trial.statuses, trial.unanswered = len(load.jobs), load.statuses, load.unanswered
+    trial.documents = sum(len(shelf.last) for shelf in shelves)
+
+
+def _settle(fleet: Fleet, trial: Trial) -> None:
+    fleet.stand_up()
+    fleet.provider.script(refuse_containing=REFUSED)
+    with fleet.database() as conn:
+        conn.autocommit = True
+        wait_until_quiet(conn, QUIET_S)
+    trial.recovery_s = max(0.0, time.time() - max((blow.ended_at for blow in fleet.blows), default=time.time()))
+
+
+def _check(fleet: Fleet, trial: Trial, shelves: list[Shelf], since: int) -> None:
+    fleet.check(since)
+    with fleet.database() as conn:
+        for shelf in shelves:
+            shelf.verify(conn)
+    flights = fleet.provider.flights()
+    trial.requests = len(flights)
+    doubled, trial.doubled = _doubled(fleet, flights)
+    unexcused = doubled - _let_go(shelves)
+    assert not unexcused, _explain(fleet, unexcused, flights)
+    wrong = {status: n for status, n in trial.statuses.items() if status >= 500 and status != 503}
+    assert not wrong, f"the API answered {wrong}"
+
+
+def _doubled(fleet: Fleet, flights: list[Flight]) -> tuple[set[str], int]:
+    """Texts that were sent again though no earlier request for them was in flight when a blow fell; and how many
+    were sent again at all."""
+    by_text: dict[str, list[Flight]] = defaultdict(list)
+    for flight in sorted(flights):
+        for text in flight.texts:
+            by_text[text].append(flight)
+    again = {text: sent[:-1] for text, sent in by_text.items() if len(sent) > 1}
+    excuses = fleet.blows + fleet.given_up(flights)
+    unexcused = {
+        text
+        for text, earlier in again.items()
+        if not all(overlapping(flight.began_at, flight.ended_at, excuses) for flight in earlier)
+    }
+    return unexcused, sum(len(earlier) for earlier in again.values())
+
+
+def _let_go(shelves: list[Shelf]) -> set[str]:
+    """Hashes of what cancelled jobs and deleted documents were made of, and others perhaps as well.
+
+    A request that is refused is sent again in halves; what is cancelled meanwhile may be claimed by the other one
+    before its half is sent.
+    """
+    texts = {text for shelf in shelves for text in shelf.let_go}
+    return {text_hash(text[span.start : span.end]).hex() for text in texts for span in split(text, MAX_TOKENS, 0)}
+
+
+def _explain(fleet: Fleet, texts: set[str], flights: list[Flight]) -> str:
+    text = min(texts)
+    began_at = min(flight.began_at for flight in flights)
+    sent = [(round(f.began_at - began_at, 2), round(f.ended_at - began_at, 2)) for f in flights if text in f.texts]
+    blows = [(round(blow.began_at - began_at, 2), round(blow.ended_at - began_at, 2)) for blow in fleet.blows]
+    return f"{len(texts)} texts were paid twice without need, such as {text}: sent at {sent}, blows at {blows}"
+
+
+def _newest_generation(fleet: Fleet) -> int:
+    with fleet.database() as conn:
+        row = conn.execute("SELECT coalesce(max(id), 0) FROM generations").fetchone()
+    return row[0] if row else 0

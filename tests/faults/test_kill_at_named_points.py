@@ -1,0 +1,76 @@
+"""Workers are killed at the points where most can go wrong; locks in PostgreSQL hold them there."""
+
+from collections.abc import Callable
+
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from tests.faults.harness.fleet import Fleet
+from tests.faults.harness.strike import Strike, strike
+
+
+@strike("all workers, after one has claimed a job and before it has written anything")
+def killed_after_claim(fleet: Fleet) -> None:
+    """The claim has a lease: the job is tried again when it is over."""
+    with fleet.locked("LOCK TABLE chunks IN SHARE MODE"):
+        fleet.until(lambda: fleet.waiting("%COPY chunks %"), "no worker came to write chunks")
+        fleet.kill(*fleet.workers)
+    fleet.revive(*fleet.workers)
+
+
+@strike("all workers, between the provider's answer and the transaction that writes it")
+def killed_before_the_write(fleet: Fleet) -> None:
+    """The answer is in the cache: whoever takes the texts over when the lease is over does not pay for them again."""
+    with fleet.locked("LOCK TABLE pending IN SHARE MODE"):
+        fleet.until(lambda: fleet.waiting("%DELETE FROM pending p USING%"), "no worker came to write vectors")
+        fleet.kill(*fleet.workers)
+    fleet.revive(*fleet.workers)
+
+
+@strike("all workers, in the COPY of vectors")
+def killed_in_copy(fleet: Fleet) -> None:
+    """The transaction is undone as a whole: no vector without its document, no document without its vectors."""
+    fleet.until(lambda: segment(fleet), "nobody wrote a vector")
+    table = Identifier(segment(fleet))
+    with fleet.locked(SQL("LOCK TABLE {} IN SHARE MODE").format(table)):
+        fleet.until(lambda: fleet.waiting("%COPY %generation_%"), "no worker came to copy vectors")
+        fleet.kill(*fleet.workers)
+    fleet.revive(*fleet.workers)
+
+
+@strike("all workers, between the last write of a job and the acknowledgement of its message")
+def killed_before_the_ack(fleet: Fleet) -> None:
+    """The message comes again after the visibility timeout, and its job is over: nothing is done twice."""
+    fleet.until(fleet.under_way, "nothing is under way")
+    finished = jobs_over(fleet)
+    with fleet.paused(fleet.servers["redis-broker"]):
+        fleet.until(lambda: jobs_over(fleet) > finished, "no job ended without the broker")
+        fleet.kill(*fleet.workers)
+    fleet.revive(*fleet.workers)
+
+
+def segment(fleet: Fleet) -> str:
+    """The table of a fresh segment of the collection under load; "" while there is none."""
+    with fleet.database() as conn:
+        row = conn.execute(FRESH, [fleet.collection_name]).fetchone()
+    return row[0] if row else ""
+
+
+FRESH = """
+    SELECT format('generation_%%s_segment_%%s', g.id, s.id) FROM segments s JOIN generations g ON g.id = s.generation_id
+    JOIN collections c ON c.id = g.collection_id WHERE s.status = 'fresh' AND c.name = %s"""
+
+
+def jobs_over(fleet: Fleet) -> int:
+    with fleet.database() as conn:
+        row = conn.execute("SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL").fetchone()
+    return row[0] if row else 0
+
+
+@pytest.mark.parametrize(
+    "point", [killed_after_claim, killed_before_the_write, killed_in_copy, killed_before_the_ack], ids=str
+)
+def test_a_worker_that_is_killed_at_the_worst_moment_leaves_nothing_undone(
+    survives: Callable[..., object], point: Strike
+) -> None:
+    survives(point)

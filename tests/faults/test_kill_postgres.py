@@ -1,0 +1,16 @@
+"""PostgreSQL crashes."""
+
+from collections.abc import Callable
+
+from tests.faults.harness.fleet import Fleet
+from tests.faults.harness.strike import strike
+
+
+@strike("PostgreSQL, shut down `immediate`")
+def postgres_crashed(fleet: Fleet) -> None:
+    """The API answers 503 until it is back; open transactions are undone, paid answers are in the cache."""
+    fleet.crash_postgres()
+
+
+def test_a_crash_of_postgresql_undoes_no_job(survives: Callable[..., object]) -> None:
+    survives(postgres_crashed)
