@@ -2,11 +2,11 @@
 
 from celery import Celery
 
-from workers import deaf, start
+from workers import deaf, reconnect, start
 from workers.schedule import SCHEDULE
 
 # They listen to Celery's signals; imported, they are connected.
-__all__ = ["app", "deaf", "start"]
+__all__ = ["app", "deaf", "reconnect", "start"]
 
 MODULES = ("ingest_document", "batch_embed", "embed_pending", "rebuild_index", "upkeep", "canary")
 
