@@ -47,7 +47,7 @@ class Soak:
             "jobs accepted": sum(trial.jobs for trial in self.trials),
             "documents looked at one by one": sum(trial.documents for trial in self.trials),
             "requests to the provider": sum(trial.requests for trial in self.trials),
-            "texts sent again": f"{sum(trial.doubled for trial in self.trials)}, all of them in flight at a strike",
+            "texts sent again (see below)": sum(trial.doubled for trial in self.trials),
             "longest recovery": f"{max((trial.recovery_s for trial in self.trials), default=0):.1f} s",
             "answers of the API": ", ".join(f"{status}: {n}" for status, n in sorted(answers.items())),
             "requests that the API broke off": sum(trial.unanswered for trial in self.trials),
