@@ -15,9 +15,11 @@ def test_a_deaf_worker_ends_itself_and_leaves_nothing_behind(platform: Platform)
     node = f"general@{socket.gethostname()}"
     children = psutil.Process(platform.worker.pid).children(recursive=True)
     app: Any = Celery(broker=platform.servers.env["CELERY_BROKER_URL"], set_as_current=False)
-    with app:
+    # A connection of its own: those of the pool may have been to a broker that was killed since.
+    with app, app.connection_for_write() as connection:
         for queue in ("critical", "default", "low"):
-            [answer] = app.control.cancel_consumer(queue, destination=[node], reply=True, timeout=10)
+            ask = {"destination": [node], "reply": True, "timeout": 10, "connection": connection}
+            [answer] = app.control.cancel_consumer(queue, **ask)
             assert "ok" in answer[node]
         job_id = platform.ingest(path, [{"external_id": "unheard", "text": "Nobody hears this."}])
         deadline = time.monotonic() + PATIENCE_S

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-import pytest
-
 from tests.faults.harness.fleet import Fleet
-from tests.faults.harness.strike import Strike, strike
+from tests.faults.harness.strike import strike
 
 
 @strike("the network between a worker and both servers, cut for a while")
@@ -32,12 +30,11 @@ def network_slow(fleet: Fleet) -> None:
 
 @strike("a worker's connections to the broker, half-open: they carry nothing any more, and nobody is told")
 def broker_half_open(fleet: Fleet) -> None:
-    """The worker notices within seconds and connects anew."""
+    """The worker notices within half a minute and connects anew; others take its share meanwhile."""
     with fleet.blow():
         fleet.near_broker.deafen()
-    fleet.until(fleet.far_worker.spec.ready, "the worker stayed deaf")
+    fleet.until(fleet.far_worker.spec.ready, "the worker stayed deaf", patience_s=60)
 
 
-@pytest.mark.parametrize("trouble", [network_cut, network_slow, broker_half_open], ids=str)
-def test_a_worker_behind_a_bad_network_loses_nothing(survives: Callable[..., object], trouble: Strike) -> None:
-    survives(trouble)
+def test_a_worker_behind_a_bad_network_loses_nothing(survives: Callable[..., object]) -> None:
+    survives(network_cut, network_slow, broker_half_open)

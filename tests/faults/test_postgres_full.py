@@ -50,9 +50,5 @@ FULL = """CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsq
 TABLES = [Identifier(name) for name in ("jobs", "chunks", "usage", "segments")]
 
 
-def test_nothing_is_lost_when_no_connection_is_left(survives: Callable[..., object]) -> None:
-    survives(connections_used_up)
-
-
-def test_nothing_is_lost_while_the_disk_is_full(survives: Callable[..., object]) -> None:
-    survives(disk_full)
+def test_nothing_is_lost_when_no_connection_is_left_or_the_disk_is_full(survives: Callable[..., object]) -> None:
+    survives(connections_used_up, disk_full)

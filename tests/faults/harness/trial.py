@@ -109,8 +109,8 @@ def _doubled(fleet: Fleet, flights: list[Flight]) -> tuple[set[str], int]:
 def _let_go(shelves: list[Shelf]) -> set[str]:
     """Hashes of what cancelled jobs and deleted documents were made of, and others perhaps as well.
 
-    A request that is refused is sent again in halves; what is cancelled meanwhile may be claimed by the other one
-    before its half is sent.
+    Their texts may be with the provider at that moment, and nobody waits for them any more: another document that holds
+    the same text asks for it again if it comes before that answer.
     """
     texts = {text for shelf in shelves for text in shelf.let_go}
     return {text_hash(text[span.start : span.end]).hex() for text in texts for span in split(text, MAX_TOKENS, 0)}
