@@ -1,7 +1,6 @@
 """What a process works with: settings, database, cache, provider, broker; opened after fork, closed at exit."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from dbrag.database.pool import Pool, open_pool
@@ -9,7 +8,7 @@ from dbrag.documents.extract import Extractor
 from dbrag.embedding.cache import VectorCache
 from dbrag.embedding.governor import Governor
 from dbrag.embedding.provider import Provider
-from dbrag.errors import Transient
+from dbrag.jobs import wakes
 from dbrag.jobs.broker import Broker
 from dbrag.jobs.model import Queue
 from dbrag.jobs.outbox import Publisher
@@ -36,9 +35,8 @@ class Runtime:
     draining: Callable[[], bool]
 
     def wake(self, queue: Queue) -> None:
-        """Asks for a worker that embeds what is pending; where the broker is away the relay does it later."""
-        with suppress(Transient):
-            self.broker.wake(queue)
+        """Asks for a worker that embeds what is pending, unless one is asked for already."""
+        wakes.send(self.pool, self.broker, queue, self.settings)
 
     def close(self) -> None:
         """Closes all connections, publishing first what was just committed."""

@@ -43,3 +43,8 @@ def task(
 def current_id() -> str | None:
     """The id of the task that runs in this process."""
     return cast(Any, app.current_task).request.id
+
+
+def current_queue() -> str:
+    """The queue that brought the task that runs in this process."""
+    return cast(Any, app.current_task).request.delivery_info["routing_key"]

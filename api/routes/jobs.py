@@ -8,7 +8,7 @@ from api.auth import needs
 from api.inputs import ItemsQuery, JobHeaders, JobPath, JobsQuery, MoveInput, RetryInput
 from api.openapi import blueprint
 from api.outputs import ItemOutput, JobOutput, Page, RetriedOutput
-from api.process import runtime
+from api.process import here, runtime
 from dbrag.accounts.model import Scope
 from dbrag.database.pool import Connection
 from dbrag.jobs import dead_letters, jobs, moves
@@ -64,6 +64,7 @@ def cancel_job(path: JobPath, header: JobHeaders) -> Response:
 @needs(Scope.INGEST)
 def retry_job(path: JobPath, header: JobHeaders) -> Response:
     """Try the failed items of a job again."""
+    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
     with runtime().pool.connection() as conn:
         job = jobs.retry(conn, lookup.tenant_id(), path.job_id)
     return accepted(job, header)
@@ -86,6 +87,7 @@ def retry_jobs(body: RetryInput) -> Response:
     """
     with runtime().pool.connection() as conn:
         filters = _filters(conn, body)
+    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
     retried = dead_letters.retry_matching(runtime().pool, lookup.tenant_id(), filters, body.limit, body.cursor)
     runtime().publisher.poke()
     shown = RetriedOutput(

@@ -69,7 +69,7 @@ def attempt(runtime: Runtime, claim: Claim) -> Generator[None]:
 def hand_back(runtime: Runtime, claim: Claim) -> None:
     """Leaves the rest of the job to another worker, which is told."""
     with runtime.pool.connection() as conn:
-        claims.hand_back(conn, claim)
+        claims.hand_back(conn, claim, early=runtime.draining())
     runtime.publisher.poke()
 
 

@@ -12,7 +12,7 @@ from billiard.exceptions import SoftTimeLimitExceeded  # pyright: ignore[reportM
 from dbrag.documents import blocks, collections, poison, prepare
 from dbrag.documents.attempt import DEFECT, attempt, hand_back, report
 from dbrag.documents.model import Collection
-from dbrag.errors import Permanent
+from dbrag.errors import Permanent, Transient
 from dbrag.jobs import claims
 from dbrag.jobs.model import Claim, Kind
 from dbrag.runtime import Runtime
@@ -108,8 +108,11 @@ def _split(
             prepared.append(outcome)
         if over():
             break
-    with runtime.pool.connection() as conn:
-        return blocks.store(conn, claim, collection, prepared, failures, runtime.settings)
+    try:
+        with runtime.pool.connection() as conn:
+            return blocks.store(conn, claim, collection, prepared, failures, runtime.settings)
+    except SoftTimeLimitExceeded as exc:  # no item is to blame for that
+        raise Transient("PostgreSQL took too long to store them", code="database_unavailable") from exc
 
 
 def _prepare(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import NamedTuple
 
 from dbrag.documents.extract import Extractor
@@ -12,7 +13,8 @@ from dbrag.embedding.pack import estimate_tokens
 from dbrag.embedding.texts import text_hash
 from dbrag.errors import Permanent
 
-Splitter = Callable[[str, bool], list[Span]]
+# A text, whether it is Markdown, and the seconds that its extraction took.
+Splitter = Callable[[str, bool, float], list[Span]]
 
 
 class Source(NamedTuple):
@@ -55,26 +57,27 @@ def prepare(source: Source, extractor: Extractor, splitter: Splitter) -> Prepare
     """Raises: Permanent where the file cannot be read or there is nothing in it."""
     markdown = False
     text, title, extracted = source.text, source.title, False
+    began_s = monotonic()
     if text is None:
         result = extractor.extract(source.content or b"", source.media_type, source.filename)
         text, title, markdown, extracted = result.text, title or result.title, result.markdown, True
-    chunks = [_chunk(text, span) for span in splitter(text, markdown)]
+    chunks = [_chunk(text, span) for span in splitter(text, markdown, monotonic() - began_s)]
     if not chunks:
         raise Permanent("there is no text in it", code="no_text")
     return Prepared(source, text, title, extracted, chunks)
 
 
 def documents(chunking: Chunking, limit_s: float) -> Splitter:
-    """Splits documents by their collection's policy; one that takes longer than `limit_s` fails."""
-    return lambda text, markdown: split(
-        text, chunking.max_tokens, chunking.overlap_tokens, markdown=markdown, limit_s=limit_s
+    """Splits documents by their collection's policy; one that takes longer than `limit_s` in all fails."""
+    return lambda text, markdown, spent_s: split(
+        text, chunking.max_tokens, chunking.overlap_tokens, markdown=markdown, limit_s=max(limit_s - spent_s, 1.0)
     )
 
 
 def whole_texts(max_tokens: int) -> Splitter:
     """Takes ready-made texts as they are: one chunk each, or an error where the model cannot take them."""
 
-    def one_chunk(text: str, markdown: bool) -> list[Span]:
+    def one_chunk(text: str, markdown: bool, spent_s: float) -> list[Span]:
         tokens = count_tokens(text)
         if tokens > max_tokens:
             raise Permanent(

@@ -40,8 +40,9 @@ UPDATE collections SET paused_at = now() WHERE id = %(id)s AND deleted_at IS NUL
 UPDATE collections SET paused_at = NULL WHERE id = %(id)s AND paused_at IS NOT NULL
 
 -- name: delete_collection
--- Gives the name free and hides all; dbrag/documents/purge.py removes the rows.
-UPDATE collections SET deleted_at = now() WHERE id = %(id)s AND deleted_at IS NULL
+-- Gives the name free and hides all; dbrag/documents/purge.py removes the rows. It is paused no more: a job that is
+-- accepted at this very moment must find out.
+UPDATE collections SET deleted_at = now(), paused_at = NULL WHERE id = %(id)s AND deleted_at IS NULL
 
 -- name: upsert_documents
 -- The order of versions is the order in which this takes the rows' locks, which is the order of acceptance.

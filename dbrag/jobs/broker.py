@@ -79,7 +79,7 @@ class Broker:
             with self._celery.connection_for_write() as connection:
                 channel: Any = connection.default_channel
                 return channel.client.config_get("maxmemory-policy").get("maxmemory-policy")
-        except (OperationalError, RedisError, *_transport_errors(self._celery)):
+        except (AttributeError, OperationalError, RedisError, *_transport_errors(self._celery)):  # no Redis, for one
             return None
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class Broker:
 
 
 def _length(channel: Any, queue: str) -> int:
-    return int(channel.queue_declare(queue=queue, durable=True).message_count)
+    return int(channel.queue_declare(queue=queue, durable=True, auto_delete=False).message_count)
 
 
 def _transport_errors(app: Any) -> tuple[type[BaseException], ...]:

@@ -8,14 +8,20 @@ from dbrag.jobs.model import Queue
 from dbrag.settings import Settings
 
 SQL = beside(__file__, "canaries.sql")
-# In leases: how often one is sent, and how long a queue may show no sign of a worker; 60 and 150 s by default.
-EVERY, PATIENCE = 1.0, 2.5
+# In leases: how often one is sent, how long a queue may show no sign of a worker, and after how long one is taken for
+# lost though its queue is not empty; 60, 150 and 600 s by default.
+EVERY, PATIENCE, LOST = 1.0, 2.5, 10.0
 
 
 def due(conn: Connection, empty: Collection[Queue], settings: Settings) -> list[Queue]:
     """Queues whose next canary the caller is to send; `empty` are those in which no message waits."""
     rows = conn.execute(
-        SQL.due_canaries, {"every_s": EVERY * settings.lease_s, "empty": [queue.value for queue in empty]}
+        SQL.due_canaries,
+        {
+            "every_s": EVERY * settings.lease_s,
+            "lost_s": LOST * settings.lease_s,
+            "empty": [queue.value for queue in empty],
+        },
     )
     return [Queue(row[0]) for row in rows]
 

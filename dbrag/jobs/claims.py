@@ -69,9 +69,13 @@ def release(conn: Connection, claim: Claim) -> None:
     _follow(conn, claim, conn.execute(SQL.release_claim, {"id": claim.id, "claim_id": claim.claim_id}).fetchone())
 
 
-def hand_back(conn: Connection, claim: Claim) -> None:
-    """The claimant's time is up: the job is published again and goes on where it stopped."""
-    _follow(conn, claim, conn.execute(SQL.hand_back, {"id": claim.id, "claim_id": claim.claim_id}).fetchone())
+def hand_back(conn: Connection, claim: Claim, *, early: bool = False) -> None:
+    """The claimant's time is up: the job is published again and goes on where it stopped.
+
+    It waits behind its tenant's other jobs, unless the claimant ends before its time (`early`).
+    """
+    claimed = {"id": claim.id, "claim_id": claim.claim_id, "early": early}
+    _follow(conn, claim, conn.execute(SQL.hand_back, claimed).fetchone())
 
 
 def _follow(conn: Connection, claim: Claim, row: tuple[str] | None) -> None:

@@ -37,12 +37,18 @@ def publish_due(pool: Pool, broker: Broker, settings: Settings, at_least: int = 
                 "at_least": at_least,
             },
         ).fetchall()
+    if not due:
+        return 0
     marks = {job_id: mark for job_id, _, _, mark in due}
     taken = broker.publish((job_id, kind, queue) for job_id, kind, queue, _ in due)
-    if taken:
-        with pool.connection() as conn:
-            lock(conn, taken)
-            conn.execute(SQL.published, {"ids": taken, "marks": [marks[job_id] for job_id in taken]})
+    left = [job_id for job_id in marks if job_id not in set(taken)]
+    with pool.connection() as conn:
+        lock(conn, list(marks))
+        conn.execute(SQL.published, {"ids": taken, "marks": [marks[job_id] for job_id in taken]})
+        conn.execute(
+            SQL.not_published,
+            {"ids": left, "marks": [marks[job_id] for job_id in left], "again_s": settings.publish_again_s},
+        )
     return len(taken)
 
 

@@ -22,7 +22,7 @@ from dbrag.database.queries import beside
 from dbrag.documents import endings
 from dbrag.embedding.waiting import waiting
 from dbrag.errors import Permanent, Transient
-from dbrag.jobs import canaries, waits
+from dbrag.jobs import canaries, waits, wakes
 from dbrag.jobs.broker import Broker
 from dbrag.jobs.claims import ClaimLost
 from dbrag.jobs.model import Queue
@@ -40,6 +40,8 @@ PASS_S = Histogram("dbrag_relay_pass_seconds", "Time of a pass.")
 PASS, PAGES = 500, 10
 # Rounds of the outbox in one pass, 200 jobs each.
 PUBLISHING_ROUNDS = 10
+# Seconds of one pass that ending jobs may take, one after the other.
+ENDING_S = 1.0
 # A wake-up that nobody followed is repeated after this many seconds, doubling up to the second figure.
 WAKE_AGAIN_S, WAKE_AT_MOST_S = 1.0, 5.0
 
@@ -209,8 +211,10 @@ class Relay:
 
     def _end(self, job_ids: Iterable[UUID], end: Callable[[Connection, UUID], None]) -> int:
         """Each in a transaction of its own, so that one that cannot be ended now is in nobody's way."""
-        ended = 0
+        ended, deadline = 0, monotonic() + ENDING_S
         for job_id in job_ids:
+            if monotonic() > deadline:  # a large job takes seconds; others wait to be published
+                break
             try:
                 with self._pool.connection() as conn:
                     end(conn, job_id)
@@ -225,14 +229,14 @@ class Relay:
         """Makes sure that pending texts are looked at, however their wake-up was lost or their wait has ended."""
         with self._pool.connection() as conn:
             claimable = {list(Queue)[one.queue_rank] for one in waiting(conn, self._settings)}
+        lengths = self._broker.lengths() or {}
         self._wakes = {queue: wake for queue, wake in self._wakes.items() if queue in claimable}
         woken = 0
         for queue in claimable:
             due, pause_s = self._wakes.get(queue, (0.0, WAKE_AGAIN_S))
             if monotonic() >= due:
-                self._broker.wake(queue)
+                woken += wakes.send(self._pool, self._broker, queue, self._settings, missed=lengths.get(queue) == 0)
                 self._wakes[queue] = (monotonic() + pause_s, min(2 * pause_s, WAKE_AT_MOST_S))
-                woken += 1
         return woken
 
 

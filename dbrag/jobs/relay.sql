@@ -48,17 +48,29 @@ SELECT t.id, t.kind, t.queue, t.publish_at FROM taken t JOIN chosen c USING (id)
 UPDATE jobs j SET publish_at = NULL, published_at = now()
 FROM unnest(%(ids)s::uuid[], %(marks)s::timestamptz[]) AS p (id, mark) WHERE j.id = p.id AND j.publish_at = p.mark
 
+-- name: not_published
+-- The broker did not take these: they are due again soon, and this was no publication.
+UPDATE jobs j SET publish_count = j.publish_count - 1, publish_at = now() + make_interval(secs => least(%(again_s)s, 5))
+FROM unnest(%(ids)s::uuid[], %(marks)s::timestamptz[]) AS p (id, mark)
+WHERE j.id = p.id AND j.publish_at = p.mark AND j.publish_count > 0
+
 -- name: lost
--- Jobs that no message covers: published a while ago, and either their queue is empty, or a job published later by a
--- clear margin has been started since (queues are first in, first out). What only waits in a long queue is not touched.
-UPDATE jobs j SET publish_at = now()
+-- Jobs that no message covers: published a while ago, and either their queue is empty, or what was published later by a
+-- clear margin has been taken since, a job or a canary (queues are first in, first out). What only waits in a long queue
+-- is not touched. They keep their place among their tenant's jobs.
+UPDATE jobs j SET publish_at = published_at
 WHERE j.id IN (
     SELECT w.id FROM jobs w
     WHERE w.status IN ('queued', 'retrying') AND w.publish_at IS NULL AND w.queue = %(queue)s
       AND w.published_at < now() - make_interval(secs => %(again_s)s * 2 ^ least(w.publish_count, 6))
       AND (%(empty)s OR w.published_at < (
           SELECT max(s.published_at) - make_interval(secs => %(again_s)s) FROM jobs s
-          WHERE s.queue = %(queue)s AND s.started_at > now() - interval '10 minutes'))
+          WHERE s.queue = %(queue)s AND s.started_at > now() - interval '10 minutes' AND s.publish_at IS NULL
+            AND s.status NOT IN ('queued', 'retrying')
+            AND (s.status <> 'held' OR s.reason_code NOT IN ('paused', 'no_consumer')))
+        OR w.published_at < (
+          SELECT c.sent_at - make_interval(secs => %(again_s)s) FROM canaries c
+          WHERE c.queue = %(queue)s AND c.seen_at >= c.sent_at))
     ORDER BY w.published_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 RETURNING j.id
@@ -66,7 +78,7 @@ RETURNING j.id
 -- name: expired_jobs
 -- Jobs whose worker has shown no sign of life for a lease: tried again, while attempts remain. One of its items may have
 -- killed it, so they are tried one at a time from now on (dbrag/documents/poison.py), in more attempts.
-UPDATE jobs SET status = 'retrying', claim_id = NULL, lease_until = NULL, publish_at = now(),
+UPDATE jobs SET status = 'retrying', claim_id = NULL, lease_until = NULL, publish_at = created_at,
        params = CASE WHEN kind = 'rebuild_index' THEN params ELSE params || '{"isolate": true}' END,
        reason_code = 'worker_lost', reason_until = NULL,
        reason_detail = 'the worker showed no sign of life; another one takes over'

@@ -86,10 +86,10 @@ SELECT q.name, coalesce(j.waiting, 0) AS waiting, coalesce(j.running, 0) AS runn
                 (SELECT max(s.started_at) FROM jobs s WHERE s.queue = q.name)) AS consumed_at
 FROM unnest(%(queues)s::text[]) WITH ORDINALITY AS q (name, rank)
 LEFT JOIN (
-    SELECT queue, count(*) FILTER (WHERE status IN ('queued', 'retrying')) AS waiting,
-           count(*) FILTER (WHERE status NOT IN ('queued', 'retrying')) AS running,
-           min(created_at) FILTER (WHERE status IN ('queued', 'retrying')) AS oldest
-    FROM jobs WHERE finished_at IS NULL AND tenant_id = %(tenant_id)s GROUP BY queue
+    SELECT queue, count(*) FILTER (WHERE waits) AS waiting, count(*) FILTER (WHERE NOT waits) AS running,
+           min(created_at) FILTER (WHERE waits) AS oldest
+    FROM jobs, LATERAL (SELECT status IN ('queued', 'retrying') OR status = 'held' AND reason_code = 'no_consumer') w (waits)
+    WHERE finished_at IS NULL AND tenant_id = %(tenant_id)s GROUP BY queue
 ) j ON j.queue = q.name
 LEFT JOIN (
     SELECT queue_rank, count(*) AS texts FROM pending WHERE tenant_id = %(tenant_id)s GROUP BY queue_rank
@@ -125,8 +125,10 @@ SELECT id FROM jobs WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = '
 UPDATE jobs SET claim_id = NULL, lease_until = NULL WHERE id = %(id)s AND claim_id = %(claim_id)s RETURNING queue
 
 -- name: hand_back
--- The claimant's time is up and work remains: the job waits its turn again.
-UPDATE jobs SET status = 'queued', claim_id = NULL, lease_until = NULL, publish_at = now()
+-- The claimant's time is up and work remains: the job waits its turn again; where the claimant had to end before its
+-- time, in its old place.
+UPDATE jobs SET status = 'queued', claim_id = NULL, lease_until = NULL,
+       publish_at = CASE WHEN %(early)s THEN created_at ELSE now() END
 WHERE id = %(id)s AND claim_id = %(claim_id)s AND status = 'running' RETURNING queue
 
 -- name: put_off
@@ -262,7 +264,7 @@ WHERE v.job_id = %(job_id)s AND v.status = 'failed' AND i.job_id = v.job_id AND 
 -- name: retry_job
 -- A job that is over and has failed items waits again, as new.
 UPDATE jobs SET status = 'queued', finished_at = NULL, started_at = NULL, attempt = 0, publish_at = now(),
-       publish_count = 0, error = NULL, result = NULL, failed = failed - %(items)s, prepared = prepared - %(items)s
+       params = params - 'isolate', publish_count = 0, error = NULL, result = NULL, failed = failed - %(items)s, prepared = prepared - %(items)s
 WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND status IN ('failed', 'completed_with_errors')
 
 -- name: move_job

@@ -41,7 +41,10 @@ CREATE INDEX jobs_failed ON jobs (tenant_id, id) WHERE status IN ('failed', 'com
 CREATE TABLE canaries (
     queue    text PRIMARY KEY CHECK (queue IN ('critical', 'default', 'low')),
     sent_at  timestamptz,
-    seen_at  timestamptz
+    seen_at  timestamptz,
+    -- The same of the last wake-up for those who embed.
+    wake_sent_at   timestamptz,
+    wake_taken_at  timestamptz
 );
 INSERT INTO canaries (queue) VALUES ('critical'), ('default'), ('low');
 

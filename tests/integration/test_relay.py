@@ -71,7 +71,7 @@ def test_what_a_broker_does_not_take_stays_marked_and_is_put_off(
     assert nowhere.lengths() is None
     nowhere.close()
     marked = conn.execute(
-        "SELECT id FROM jobs WHERE publish_at IS NOT NULL AND publish_count = 1 AND id = ANY(%s)", [ids]
+        "SELECT id FROM jobs WHERE publish_at > now() AND publish_count = 0 AND id = ANY(%s)", [ids]
     ).fetchall()
     assert len(marked) == 3
 

@@ -153,10 +153,15 @@ def test_two_relays_send_one_canary_and_none_before_it_was_taken(
     for _ in range(2):
         Relay(runtime.pool, runtime.broker, settings).send_canaries()
     assert redis.llen("low") == 1
-    conn.execute("UPDATE canaries SET sent_at = now() - interval '1 hour'")
+    a_while = 5 * settings.lease_s
+    conn.execute("UPDATE canaries SET sent_at = now() - make_interval(secs => %s)", [a_while])
     Relay(runtime.pool, runtime.broker, settings).send_canaries()
     assert redis.llen("low") == 1, "nobody has taken it"
+    conn.execute("UPDATE canaries SET sent_at = now() - make_interval(secs => %s)", [3 * a_while])
+    Relay(runtime.pool, runtime.broker, settings).send_canaries()
+    assert redis.llen("low") == 2, "by now it may be lost, though the queue is not empty"
     redis.flushall()
+    conn.execute("UPDATE canaries SET sent_at = now() - make_interval(secs => %s)", [a_while])
     Relay(runtime.pool, runtime.broker, settings).send_canaries()
     assert redis.llen("low") == 1, "the broker had lost it"
     conn.execute("UPDATE canaries SET sent_at = now() - interval '1 hour'")
