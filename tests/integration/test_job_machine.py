@@ -38,10 +38,10 @@ from dbrag.jobs.model import Claim, Kind, Queue
 from dbrag.jobs.relay import Relay
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
+from tests import invariants
 from tests.integration.job_world import Sent, Story, World
 from tests.integration.machines import bounds, own_database
 from tests.provider.vectors import vector_of
-from tests.running import NOTHING
 
 NAMES = st.sampled_from("abc")
 # Documents share paragraphs, so that versions keep chunks of those before them; what is `unreadable` cannot be split.
@@ -80,7 +80,7 @@ class Worker:
     failures: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
 
 
-def paragraphs(text: str, _markdown: bool) -> list[Span]:
+def paragraphs(text: str, _markdown: bool, _spent_s: float) -> list[Span]:
     if text == "unreadable":
         raise Permanent("nobody can read that", code="unreadable")
     spans: list[Span] = []
@@ -321,8 +321,8 @@ class Jobs(RuleBasedStateMachine):
                 if not self._drain():
                     break
             self.world.check()
-            for question in NOTHING:
-                assert self.conn.execute(question.encode()).fetchall() == [], question
+            for sentence, question in (invariants.JOBS | invariants.STORED).items():
+                assert self.conn.execute(question).fetchall() == [], sentence
         finally:
             self.opened.__exit__(None, None, None)
 

@@ -34,9 +34,9 @@ from dbrag.settings import Settings
 from dbrag.vectors import build, clearing, generations, hnsw, merge, removal, replacement, search, segments
 from dbrag.vectors.model import Generation
 from dbrag.vectors.tables import generation_table
+from tests import invariants
 from tests.integration.machines import bounds, own_database
 from tests.provider.vectors import vector_of
-from tests.running import NOTHING
 
 NAMES = st.sampled_from("abcdef")
 WISHES = st.sampled_from([{"dimensions": 8}, {"dimensions": 8, "m": 8}, {"dimensions": 4}])
@@ -321,8 +321,8 @@ class Segments(RuleBasedStateMachine):
         self.a_search_finds_each_live_chunk_once()
         assert self._live() == self.live
         self.segments_are_what_their_tables_are()
-        for question in NOTHING:
-            assert self.conn.execute(question.encode()).fetchall() == [], question
+        for sentence, question in (invariants.JOBS | invariants.STORED).items():
+            assert self.conn.execute(question).fetchall() == [], sentence
 
 
 @pytest.fixture(scope="module")
