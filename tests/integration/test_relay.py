@@ -24,6 +24,7 @@ def redis(settings: Settings, conn: Connection) -> Iterator[Redis]:
     """The broker, empty, and no job of another test waiting, or started just now."""
     conn.execute("UPDATE jobs SET publish_at = now() + interval '1 day' WHERE status IN ('queued', 'retrying')")
     conn.execute("UPDATE jobs SET started_at = started_at - interval '1 day'")
+    conn.execute("UPDATE canaries SET sent_at = now(), seen_at = NULL")
     with Redis.from_url(settings.celery_broker_url.get_secret_value()) as redis:
         redis.flushall()
         yield redis

@@ -12,7 +12,7 @@ from dbrag.database.pool import Connection, connect
 from dbrag.documents.accept import accept
 from dbrag.documents.model import Collection, Submission
 from dbrag.errors import Transient
-from dbrag.jobs import claims, jobs
+from dbrag.jobs import claims, jobs, waits
 from dbrag.jobs.model import Kind, Queue, Status
 from dbrag.jobs.relay import Relay
 from dbrag.runtime import Runtime
@@ -122,6 +122,12 @@ def embedding_job(conn: Connection, collection: Collection, settings: Settings, 
     return job_id
 
 
+def look(conn: Connection, settings: Settings) -> None:
+    """What the relay does in each pass."""
+    waits.end_for_index(conn, settings)
+    waits.hold_for_index(conn, settings)
+
+
 @pytest.mark.parametrize("kind", [Kind.INGEST_DOCUMENT, Kind.BATCH_EMBED])
 def test_jobs_are_held_while_too_many_vectors_have_no_index(
     conn: Connection,
@@ -136,19 +142,19 @@ def test_jobs_are_held_while_too_many_vectors_have_no_index(
     job_id = embedding_job(conn, own_collection, settings, kind)
     fill_segments(conn, own_collection, [50])
     assert generation.id not in index.overdue(conn, bounded)
-    relay.hold_for_index()
+    look(conn, bounded)
     assert jobs.get(conn, own_collection.tenant_id, job_id).status is Status.RUNNING
     fill_segments(conn, own_collection, [1], seed=1)
     assert generation.id in index.overdue(conn, bounded)
-    relay.hold_for_index()
+    look(conn, bounded)
     held = jobs.get(conn, own_collection.tenant_id, job_id)
     assert (held.status, held.reason_code) == (Status.HELD, "indexing")
     assert "DBRAG_UNINDEXED_ROWS" in str(held.reason_detail)
-    relay.hold_for_index()
+    look(conn, bounded)
     with hnsw.session(settings) as builder:
         for segment_id in _ids(conn, generation, "sealed"):
             hnsw.build_in_place(builder, generation, segment_id)
-    relay.hold_for_index()
+    look(conn, bounded)
     assert jobs.get(conn, own_collection.tenant_id, job_id).status is Status.RUNNING
     with conn.transaction():
         jobs.cancel(conn, own_collection.tenant_id, job_id)
@@ -160,7 +166,7 @@ def test_jobs_that_wait_for_something_else_go_on_doing_so(
 ) -> None:
     job_id = embedding_job(conn, own_collection, settings, Kind.INGEST_DOCUMENT)
     conn.execute("UPDATE jobs SET status = 'held', reason_code = 'rate_limited' WHERE id = %s", [job_id])
-    Relay(runtime.pool, runtime.broker, settings).hold_for_index()
+    look(conn, settings)
     assert jobs.get(conn, own_collection.tenant_id, job_id).status is Status.HELD
     with conn.transaction():
         jobs.cancel(conn, own_collection.tenant_id, job_id)
