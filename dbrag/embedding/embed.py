@@ -139,6 +139,10 @@ def _embed(runtime: Runtime, batch: Batch, *, wakes_others: bool) -> bool:
             runtime.wake(batch.queue)
         _ask(runtime, batch, found, unknown)
     except (Permanent, DimensionsDiffer) as exc:  # what concerns every text, such as a model that there is not
+        if not _concerns_all(runtime, batch, exc):
+            write.write(runtime, batch, found)
+            _give_back(runtime, batch, ProviderFailed(exc.detail), blamed=True)
+            return True
         _refuse(found, [text for text in batch.texts if not found.knows(text.hash)], exc)
     except Transient as exc:
         if not _is_to_blame(runtime, batch, unknown, exc):
@@ -162,6 +166,16 @@ def _outage(runtime: Runtime, batch: Batch) -> Transient | None:
         return exc
     spend.record(runtime, batch, [], answer.prompt_tokens)
     return None
+
+
+def _concerns_all(runtime: Runtime, batch: Batch, error: DbragError) -> bool:
+    """Whether a harmless text meets the same error: one odd answer must not fail a whole batch."""
+    try:
+        answer = runtime.provider.probe(batch.model, batch.dimensions)
+    except DbragError as exc:
+        return type(exc) is type(error)
+    spend.record(runtime, batch, [], answer.prompt_tokens)
+    return False
 
 
 def _is_to_blame(runtime: Runtime, batch: Batch, asked: Sequence[Text], error: Transient) -> bool:
