@@ -184,6 +184,7 @@ def _is_to_blame(runtime: Runtime, batch: Batch, asked: Sequence[Text], error: T
         isinstance(error, ProviderFailed)
         and len(asked) == 1
         and asked[0].deferrals >= pack.GIVEN_UP_AFTER
+        and claim.is_old(runtime, asked[0])
         and (batch.probes or _outage(runtime, batch) is None)
     )
 
