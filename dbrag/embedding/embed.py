@@ -20,8 +20,8 @@ from dbrag.jobs.model import Queue
 from dbrag.runtime import Runtime
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-# A wake-up works for this share of a lease before it leaves the rest to the next one, so that tasks stay short.
-SLICE = 0.25
+# A wake-up works for this share of a lease before it leaves the rest to the next one: a probe must fit in behind it.
+SLICE = 0.15
 # While requests are out, how often it looks for texts that were split in the meantime, in seconds.
 LOOK_AGAIN_S = 0.05
 # What it sits out, as a share of a lease, before it gives the texts back: the request must still fit into the lease.

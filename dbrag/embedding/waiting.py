@@ -37,7 +37,8 @@ def candidates(conn: Connection, waiting: Sequence[Waiting], lead: Waiting, limi
     """
     same = [one for one in waiting if (one.model, one.dimensions) == (lead.model, lead.dimensions)]
     found: list[Candidate] = []
-    for rank in sorted({one.queue_rank for one in same}, key=lambda rank: (rank != lead.queue_rank, rank)):
+    ranks = {one.queue_rank for one in same}
+    for rank in sorted(ranks, key=lambda rank: (rank != lead.queue_rank, rank)):
         others = [one for one in same if one.queue_rank == rank and one != lead]
         random.shuffle(others)  # of equals nobody is always the last
         here = [lead, *others] if rank == lead.queue_rank else others
