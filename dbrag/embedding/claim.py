@@ -106,6 +106,12 @@ def still_wanted(runtime: Runtime, batch: Batch, texts: Sequence[Text], position
     return [position for position in positions if texts[position].hash in wanted]
 
 
+def is_old(runtime: Runtime, text: Text) -> bool:
+    """Whether its job has waited for longer than a brown-out lasts: lost workers count as failures of a text too."""
+    with runtime.pool.connection() as conn:
+        return conn.execute(SQL.is_old, {"job_id": text.job_id}).fetchone() == (True,)
+
+
 def give_back(conn: Connection, batch: Batch, error: Transient, paused_until: datetime | None, *, blamed: bool) -> None:
     """Lets the batch's texts be claimed by others; their jobs say what they wait for.
 

@@ -20,8 +20,8 @@ from dbrag.jobs.model import Queue
 from dbrag.runtime import Runtime
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-# A wake-up works for this share of a lease before it leaves the rest to the next one, so that tasks stay short.
-SLICE = 0.25
+# A wake-up works for this share of a lease before it leaves the rest to the next one: a probe must fit in behind it.
+SLICE = 0.15
 # While requests are out, how often it looks for texts that were split in the meantime, in seconds.
 LOOK_AGAIN_S = 0.05
 # What it sits out, as a share of a lease, before it gives the texts back: the request must still fit into the lease.
@@ -139,6 +139,10 @@ def _embed(runtime: Runtime, batch: Batch, *, wakes_others: bool) -> bool:
             runtime.wake(batch.queue)
         _ask(runtime, batch, found, unknown)
     except (Permanent, DimensionsDiffer) as exc:  # what concerns every text, such as a model that there is not
+        if not _concerns_all(runtime, batch, exc):
+            write.write(runtime, batch, found)
+            _give_back(runtime, batch, ProviderFailed(exc.detail), blamed=True)
+            return True
         _refuse(found, [text for text in batch.texts if not found.knows(text.hash)], exc)
     except Transient as exc:
         if not _is_to_blame(runtime, batch, unknown, exc):
@@ -164,12 +168,23 @@ def _outage(runtime: Runtime, batch: Batch) -> Transient | None:
     return None
 
 
+def _concerns_all(runtime: Runtime, batch: Batch, error: DbragError) -> bool:
+    """Whether a harmless text meets the same error: one odd answer must not fail a whole batch."""
+    try:
+        answer = runtime.provider.probe(batch.model, batch.dimensions)
+    except DbragError as exc:
+        return type(exc) is type(error)
+    spend.record(runtime, batch, [], answer.prompt_tokens)
+    return False
+
+
 def _is_to_blame(runtime: Runtime, batch: Batch, asked: Sequence[Text], error: Transient) -> bool:
     """Whether the provider fails with this one text and with no other, for long enough."""
     return (
         isinstance(error, ProviderFailed)
         and len(asked) == 1
         and asked[0].deferrals >= pack.GIVEN_UP_AFTER
+        and claim.is_old(runtime, asked[0])
         and (batch.probes or _outage(runtime, batch) is None)
     )
 

@@ -109,10 +109,12 @@ def _answered(error: openai.APIStatusError) -> DbragError:
             )
 
 
-def _refusal(error: openai.APIStatusError) -> Permanent:
+def _refusal(error: openai.APIStatusError) -> DbragError:
     message = _message(error)
-    if error.status_code == 404 or error.code == "model_not_found":
+    if error.code == "model_not_found":
         return ModelUnknown(f"The embedding provider does not know the model: {message}")
+    if error.status_code == 404:  # also what a proxy answers whose backend is away
+        return ProviderFailed(f"The embedding provider was not found: {message}")
     if error.status_code == 413 or error.code in _TOO_LARGE_CODES or _TOO_LARGE.search(message):
         return RequestTooLarge(f"Too much for the embedding provider: {message}")
     return RequestRefused(f"The embedding provider refuses the request: {message}")

@@ -39,6 +39,10 @@ JOIN document_versions v ON v.id = p.version_id AND v.status IN ('waiting', 'liv
 JOIN jobs j ON j.id = p.job_id AND j.status <> 'cancelling'
 WHERE p.claim_id = %(claim_id)s
 
+-- name: is_old
+-- Whether so long an outage as is waited for is over since the job came.
+SELECT EXISTS (SELECT FROM jobs WHERE id = %(job_id)s AND created_at < now() - interval '15 minutes')
+
 -- name: record_usage
 -- What a request cost, split among the jobs whose texts it held, or what did not have to be asked for.
 INSERT INTO usage (tenant_id, job_id, model, texts, prompt_tokens, texts_from_cache, cost_usd)

@@ -11,6 +11,8 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
+LOWER_LEADS = 0.05
+"""The chance that a less urgent queue leads a request, so that it never starves."""
 
 
 class Waiting(NamedTuple):
@@ -32,8 +34,12 @@ def shares(waiting: Sequence[Waiting]) -> list[float]:
 
 
 def draw(waiting: Sequence[Waiting]) -> Waiting:
-    """Whose text is the first of the next request, and so for which model it is: one of the most urgent, by lot."""
-    rank = min(one.queue_rank for one in waiting)
+    """Whose text is the first of the next request, and so for which model it is: one of the most urgent, by lot.
+
+    Each less urgent queue leads now and then (`LOWER_LEADS`).
+    """
+    first, *lower = sorted({one.queue_rank for one in waiting})
+    rank = next((one for one in lower if random.random() < LOWER_LEADS), first)  # noqa: S311 - no secret
     urgent = [one for one in waiting if one.queue_rank == rank]
     return random.choices(urgent, shares(urgent))[0]  # noqa: S311 - no secret
 

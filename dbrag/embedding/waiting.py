@@ -33,11 +33,12 @@ def waiting(conn: Connection, settings: Settings) -> list[Waiting]:
 def candidates(conn: Connection, waiting: Sequence[Waiting], lead: Waiting, limit: int) -> list[Candidate]:
     """The next `limit` texts of the model that `lead` waits for, in the order of their turns; `lead` has the first.
 
-    Urgent ones first, then the next queue's, so that a request is not smaller than it could be.
+    Those of its queue first, then urgent ones, then the next queue's, so that a request is not smaller than it could be.
     """
     same = [one for one in waiting if (one.model, one.dimensions) == (lead.model, lead.dimensions)]
     found: list[Candidate] = []
-    for rank in sorted({one.queue_rank for one in same}):
+    ranks = {one.queue_rank for one in same}
+    for rank in sorted(ranks, key=lambda rank: (rank != lead.queue_rank, rank)):
         others = [one for one in same if one.queue_rank == rank and one != lead]
         random.shuffle(others)  # of equals nobody is always the last
         here = [lead, *others] if rank == lead.queue_rank else others

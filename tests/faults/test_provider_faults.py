@@ -41,6 +41,7 @@ PASSING: dict[str, list[dict[str, Any]]] = {
         {"status": 503},
         {"status": 503, "retry_after": 0.2},
         {"status": 502, "message": "<html>Bad gateway</html>"},
+        {"status": 404, "message": "<html>no backend</html>"},
     ],
     "answers that cannot be read": [
         {"broken": "reset"},
@@ -48,8 +49,9 @@ PASSING: dict[str, list[dict[str, Any]]] = {
         {"broken": "not_json"},
     ],
     "answers that are not those of the texts": [
-        {"broken": "wrong_dimensions"},  # first: three tries that end with this one are taken for a wrong collection
         {"broken": "fewer"},
+        {"broken": "repeated"},
+        {"broken": "wrong_dimensions"},  # third: what three tries end with is not taken for a wrong collection
         {"broken": "repeated"},
         {"broken": "shuffled"},
         {"broken": "fewer"},

@@ -193,6 +193,7 @@ class TestATextThatTheProviderCannotAnswer:
     def job_id(self, conn: Connection, own_collection: Collection) -> UUID:
         job_id = pending_texts.put(conn, own_collection, 1, name=f"{self.NAME} {uuid7()}")
         conn.execute("UPDATE pending SET deferrals = 10 WHERE job_id = %s", [job_id])
+        conn.execute("UPDATE jobs SET created_at = now() - interval '16 minutes' WHERE id = %s", [job_id])
         return job_id
 
     def test_fails_alone_in_the_end(
@@ -210,6 +211,14 @@ class TestATextThatTheProviderCannotAnswer:
         assert failed.error
         assert "The server had an error" in failed.error["detail"]
         assert row(conn) is None
+
+    def test_waits_on_while_its_job_is_young(
+        self, conn: Connection, own_collection: Collection, runtime: Runtime, provider: ProviderServer, job_id: UUID
+    ) -> None:
+        conn.execute("UPDATE jobs SET created_at = now() WHERE id = %s", [job_id])
+        provider.script(fail_containing=self.NAME)
+        embed.embed_pending(runtime)
+        assert job(conn, own_collection, job_id).status is Status.HELD
 
     def test_waits_on_while_the_provider_answers_nothing_else_either(
         self,

@@ -212,7 +212,8 @@ class TestWhatIsRefused:
     def test_is_permanent_and_keeps_the_providers_words(
         self, server: ProviderServer, provider: Provider, status: int, error: type[Permanent]
     ) -> None:
-        server.script(always={"status": status, "message": "No such thing."})
+        code = "model_not_found" if status == 404 else None
+        server.script(always={"status": status, "code": code, "message": "No such thing."})
         with pytest.raises(error, match=r"No such thing\.") as caught:
             provider.embed(TEXTS, SMALL, 1536)
         assert not caught.value.retryable
@@ -279,7 +280,7 @@ class TestABatchInPieces:
     def test_is_not_halved_where_no_text_is_to_blame(
         self, server: ProviderServer, provider: Provider, status: int, requests: int
     ) -> None:
-        server.script(always={"status": status})
+        server.script(always={"status": status, "code": "model_not_found" if status == 404 else None})
         with pytest.raises(RequestRefused):
             collect(provider, MANY)
         assert server.stats()["requests"] == requests

@@ -91,8 +91,23 @@ def test_an_urgent_text_goes_first_and_the_rest_of_the_request_is_filled(conn: C
     pending_texts.put(conn, patient, 100, queue_rank=1)
     pending_texts.put(conn, patient, 5000, queue_rank=2)
     pending_texts.put(conn, urgent, 10, queue_rank=0)
-    ranks = [text.queue_rank for text in take(conn, settings).texts]
-    assert Counter(ranks) == {0: 10, 1: 100, 2: FULL - 110}
+    for _ in range(5):  # now and then a lower queue leads
+        ranks = Counter(text.queue_rank for text in take(conn, settings).texts)
+        if ranks == {0: 10, 1: 100, 2: FULL - 110}:
+            return
+        conn.execute("UPDATE pending SET claim_id = NULL, lease_until = NULL")
+    pytest.fail("urgent texts do not go first")
+
+
+def test_a_low_text_is_asked_for_though_urgent_ones_never_end(conn: Connection, settings: Settings) -> None:
+    patient, urgent = collection(conn, settings), collection(conn, settings)
+    pending_texts.put(conn, patient, 10, queue_rank=2)
+    pending_texts.put(conn, urgent, 3000)
+    for _ in range(200):  # each time by a chance of one in twenty
+        if patient.tenant_id in owners(take(conn, settings)):
+            return
+        conn.execute("UPDATE pending SET claim_id = NULL, lease_until = NULL")
+    pytest.fail("low starves")
 
 
 def test_many_tenants_with_few_texts_fill_a_request_together(conn: Connection, settings: Settings) -> None:

@@ -21,8 +21,8 @@ def test_a_tenants_share_is_its_weight_however_many_generations_it_has() -> None
 def test_the_lot_falls_by_weight_among_the_most_urgent() -> None:
     heavy, light = waiting(uuid4(), 1, 9), waiting(uuid4(), 2)
     drawn = Counter(draw([heavy, light, waiting(uuid4(), 3, 1000, queue_rank=2)]).generation_id for _ in range(3000))
-    assert set(drawn) == {1, 2}
-    assert 2500 < drawn[1] < 2900
+    assert 2350 < drawn[1] < 2800
+    assert 80 < drawn[3] < 230  # never starves
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1), st.integers(1, 2048))
