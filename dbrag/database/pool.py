@@ -16,6 +16,9 @@ Pool = ConnectionPool[Connection]
 
 # A door waits this long for a free connection before it says 503, in seconds.
 POOL_TIMEOUT_S = 5.0
+# Nobody waits in a transaction for anything but PostgreSQL. A process that stands still in one (SIGSTOP, a frozen host)
+# must not keep its locks, for which others wait.
+IDLE_TIMEOUT = "-c idle_in_transaction_session_timeout=15s"
 CONNECT_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
     "application_name": "dbrag",
@@ -32,7 +35,7 @@ def open_pool(settings: Settings, size: int, options: str = "") -> Pool:
     return ConnectionPool(
         settings.database_url.get_secret_value(),
         connection_class=psycopg.Connection[TupleRow],
-        kwargs=CONNECT_OPTIONS | {"options": options},
+        kwargs=CONNECT_OPTIONS | {"options": f"{IDLE_TIMEOUT} {options}"},
         min_size=1,
         max_size=size,
         timeout=POOL_TIMEOUT_S,

@@ -192,7 +192,10 @@ def _is_to_blame(runtime: Runtime, batch: Batch, asked: Sequence[Text], error: T
 def _give_back(runtime: Runtime, batch: Batch, error: Transient, *, blamed: bool) -> None:
     log.warning("the provider gave nothing", code=error.code, error=error.detail, claim_id=str(batch.claim_id))
     paused_until = None
-    if not isinstance(error, NotGranted | Stopped):
+    if isinstance(error, NotGranted | Stopped):
+        if batch.probes:  # its harmless text was answered
+            _go_on(runtime, batch)
+    else:
         with runtime.pool.connection() as conn:
             paused_until = pauses.begin(conn, batch.model, error, probes=batch.probes, blamed=blamed)
     with runtime.pool.connection() as conn:

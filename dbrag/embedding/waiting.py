@@ -12,6 +12,9 @@ from dbrag.settings import Settings
 from dbrag.vectors import index
 
 SQL = beside(__file__, "waiting.sql")
+# How often a claim looks again where others had less than their share, or where what it found is in flight. Not without
+# end: of a text that waits 100,000 times each claim would find all, one after the other, while all others wait for it.
+ROUNDS = 4
 
 
 class Candidate(NamedTuple):
@@ -33,7 +36,7 @@ def waiting(conn: Connection, settings: Settings) -> list[Waiting]:
 def candidates(conn: Connection, waiting: Sequence[Waiting], lead: Waiting, limit: int) -> list[Candidate]:
     """The next `limit` texts of the model that `lead` waits for, in the order of their turns; `lead` has the first.
 
-    Those of its queue first, then urgent ones, then the next queue's, so that a request is not smaller than it could be.
+    Those of its queue first, then urgent ones, then the next queue's: a request is as large as it can be.
     """
     same = [one for one in waiting if (one.model, one.dimensions) == (lead.model, lead.dimensions)]
     found: list[Candidate] = []
@@ -55,7 +58,9 @@ def _in_turn(conn: Connection, here: Sequence[Waiting], limit: int) -> list[Cand
     after = dict.fromkeys(here, 0)
     hungry: list[Waiting] = list(here)
     room = limit
-    while hungry and room > 0:
+    for _ in range(ROUNDS):
+        if not hungry or room <= 0:
+            break
         quotas = dict(zip(hungry, turns.quotas([shares[one] for one in hungry], room), strict=True))
         rows = _next(conn, quotas, after)
         busy = _in_flight(conn, hungry[0], [one.hash for some in rows.values() for one in some])
