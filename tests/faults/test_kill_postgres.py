@@ -9,6 +9,7 @@ from tests.faults.harness.strike import strike
 @strike("PostgreSQL, shut down `immediate`")
 def postgres_crashed(fleet: Fleet) -> None:
     """The API answers 503 until it is back; open transactions are undone, paid answers are in the cache."""
+    fleet.until(fleet.under_way, "nothing is under way")
     fleet.crash_postgres()
 
 

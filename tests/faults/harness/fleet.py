@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple, Self
 
+import psutil
 import psycopg
 from redis import Redis
 
@@ -30,18 +31,23 @@ TENANTS = ("acme", "globex")
 PATIENCE_S = 30
 MAX_TOKENS = 40
 # The answer is on its way from the provider to the cache for so long at most, on a machine that is busy.
-ON_ITS_WAY_S = 1.5
+ON_ITS_WAY_S = 0.3
 
 WAITING = """SELECT FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND application_name = 'dbrag' AND query LIKE %s"""
 
 
 class Blow(NamedTuple):
-    """When it fell and when it was over (Unix time); what was answered up to `margin_s` before counts as in flight."""
+    """When it fell and when it was over (Unix time).
+
+    Requests that were in flight then may be sent again; so may those that were answered up to `margin_s` before, and
+    those that were sent up to `late_s` afterwards. `margin_s` None: it interrupts none, and excuses nothing.
+    """
 
     began_at: float
     ended_at: float
-    margin_s: float
+    margin_s: float | None = None
+    late_s: float = 0
 
 
 class Fleet(Platform):
@@ -88,17 +94,17 @@ class Fleet(Platform):
         return [Shelf(client, tenant, collection) for tenant, client in self.tenants.items()]
 
     @contextmanager
-    def blow(self, margin_s: float = ON_ITS_WAY_S) -> Iterator[None]:
-        """Around what strikes; not around the repair."""
+    def blow(self, margin_s: float | None = None, late_s: float = 0) -> Iterator[None]:
+        """Around what strikes; not around the repair. See `Blow`: without a margin, no text may be paid again."""
         began_at = time.time()
         try:
             yield
         finally:
-            self.blows.append(Blow(began_at, time.time(), margin_s))
+            self.blows.append(Blow(began_at, time.time(), margin_s, late_s))
 
-    def kill(self, *processes: Process) -> None:
-        """`kill -9` to each with all its descendants, at once as far as that goes."""
-        with self.blow():
+    def kill(self, *processes: Process, margin_s: float = ON_ITS_WAY_S) -> None:
+        """`kill -9` to each with all its descendants, at once as far as that goes; only workers have requests."""
+        with self.blow(margin_s if any(process in self.workers for process in processes) else None):
             for process in processes:
                 process.kill()
 
@@ -201,9 +207,37 @@ class Fleet(Platform):
 
     def under_way(self) -> bool:
         """Whether texts are with the provider."""
-        return self.provider.stats()["in_flight"] > 0
+        return bool(self.provider.senders())
+
+    def sends(self, process: psutil.Process) -> bool:
+        """Whether it, or one of its descendants, waits for an answer of the provider."""
+        senders = set(self.provider.senders())
+        return any(senders & ports(relative) for relative in [process, *process.children(recursive=True)])
+
+    def busy_worker(self) -> Process:
+        """A worker that waits for an answer of the provider, after waiting for one; the choice is random."""
+        workers = self.random.sample(self.workers, 2)
+        busy: list[Process] = []
+        self.until(
+            lambda: busy.extend(worker for worker in workers if self.sends(psutil.Process(worker.pid))) or busy,
+            "no worker asks the provider",
+        )
+        return busy[0]
 
 
 def overlapping(began_at: float, ended_at: float, blows: Iterable[Blow]) -> bool:
     """Whether a request was in flight when one of the blows fell."""
-    return any(began_at <= blow.ended_at and ended_at + blow.margin_s >= blow.began_at for blow in blows)
+    return any(
+        blow.margin_s is not None
+        and began_at <= blow.ended_at + blow.late_s
+        and ended_at + blow.margin_s >= blow.began_at
+        for blow in blows
+    )
+
+
+def ports(process: psutil.Process) -> set[int]:
+    """Of its connections, on its own side."""
+    try:
+        return {connection.laddr.port for connection in process.net_connections("tcp4")}
+    except psutil.NoSuchProcess:
+        return set()
