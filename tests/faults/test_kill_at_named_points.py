@@ -59,8 +59,8 @@ def claimed(fleet: Fleet) -> set[str]:
 @strike("all workers, in the COPY of vectors")
 def killed_in_copy(fleet: Fleet) -> None:
     """The transaction is undone as a whole: no vector without its document, no document without its vectors."""
-    fleet.until(lambda: segment(fleet), "nobody wrote a vector")
-    table = Identifier(segment(fleet))
+    fleet.until(fleet.fresh_segment, "nobody wrote a vector")
+    table = Identifier(fleet.fresh_segment())
     with fleet.locked(SQL("LOCK TABLE {} IN SHARE MODE").format(table)):
         fleet.until(lambda: fleet.waiting("%COPY %generation_%"), "no worker came to copy vectors")
         fleet.kill(*fleet.workers, margin_s=CACHED_S)
@@ -76,18 +76,6 @@ def killed_before_the_ack(fleet: Fleet) -> None:
         fleet.until(lambda: jobs_over(fleet) > finished, "no job ended without the broker")
         fleet.kill(*fleet.workers, margin_s=CACHED_S)
     fleet.revive(*fleet.workers)
-
-
-def segment(fleet: Fleet) -> str:
-    """The table of a fresh segment of the collection under load; "" while there is none."""
-    with fleet.database() as conn:
-        row = conn.execute(FRESH, [fleet.collection_name]).fetchone()
-    return row[0] if row else ""
-
-
-FRESH = """
-    SELECT format('generation_%%s_segment_%%s', g.id, s.id) FROM segments s JOIN generations g ON g.id = s.generation_id
-    JOIN collections c ON c.id = g.collection_id WHERE s.status = 'fresh' AND c.name = %s"""
 
 
 def jobs_over(fleet: Fleet) -> int:

@@ -36,6 +36,10 @@ ON_ITS_WAY_S = 0.3
 WAITING = """SELECT FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND application_name = 'dbrag' AND query LIKE %s"""
 
+FRESH = """
+    SELECT format('generation_%%s_segment_%%s', g.id, s.id) FROM segments s JOIN generations g ON g.id = s.generation_id
+    JOIN collections c ON c.id = g.collection_id WHERE s.status = 'fresh' AND c.name = %s"""
+
 
 class Blow(NamedTuple):
     """When it fell and when it was over (Unix time).
@@ -119,7 +123,7 @@ class Fleet(Platform):
         for process in self.servers.processes.values():
             while not (process.running and process.spec.ready()):
                 if not process.running:
-                    self.fell[process.farewell()] += 1
+                    self.fell[f"{process.farewell()}{last_words(process)}"] += 1
                     process.reap()
                     process.spawn()
                 assert time.monotonic() < deadline, f"{process.spec.name} does not come up: see {process.log}"
@@ -158,10 +162,10 @@ class Fleet(Platform):
         postgres.reap()
         postgres.start()
 
-    def given_up(self, flights: Sequence[Flight]) -> list[Blow]:
-        """When workers gave up on the provider, as their logs say: they were too slow, or the machine was.
+    def given_up(self, flights: Sequence[Flight]) -> list[tuple[Blow, list[str]]]:
+        """When workers gave up on the provider, and the jobs whose texts they had sent, as their logs say.
 
-        What they waited for then may have been answered all the same.
+        They were too slow, or the machine was: what they waited for then may have been answered all the same.
         """
         since = min((flight.began_at for flight in flights), default=0.0)
         lines = [
@@ -169,10 +173,21 @@ class Fleet(Platform):
             for file in self.worker.log.parent.glob("worker*.log")
             for line in file.read_text(errors="replace").splitlines()
         ]
-        said = [json.loads(line) for line in lines if line.startswith("{") and '"the provider gave nothing"' in line]
-        moments = [datetime.fromisoformat(each["timestamp"]).timestamp() for each in said]
+        said = [json.loads(line) for line in lines if line.startswith("{") and '"claim_id"' in line]
+        jobs = {each["claim_id"]: each["jobs"] for each in said if each["event"] == "embedding"}
+        failed = [
+            (datetime.fromisoformat(each["timestamp"]).timestamp(), jobs.get(each["claim_id"], []))
+            for each in said
+            if each["event"] == "the provider gave nothing" and each["code"] == "provider_failed"
+        ]
         timeout_s = self.settings.provider_timeout_s
-        return [Blow(moment - timeout_s, moment, 0) for moment in moments if moment >= since]
+        return [(Blow(moment - timeout_s, moment, 0), of_jobs) for moment, of_jobs in failed if moment >= since]
+
+    def fresh_segment(self) -> str:
+        """The table of one of the collection under load, into which vectors are copied; "" while there is none."""
+        with self.database() as conn:
+            row = conn.execute(FRESH, [self.collection_name]).fetchone()
+        return row[0] if row else ""
 
     @contextmanager
     def redis(self) -> Iterator["Redis"]:
@@ -233,6 +248,12 @@ def overlapping(began_at: float, ended_at: float, blows: Iterable[Blow]) -> bool
         and ended_at + blow.margin_s >= blow.began_at
         for blow in blows
     )
+
+
+def last_words(process: Process) -> str:
+    """The error that a worker could not survive, "" where it names none; what it said before its last start counts."""
+    said = [line for line in process.log.read_text(errors="replace").splitlines() if "Unrecoverable error: " in line]
+    return f": {json.loads(said[-1])['event']}" if said and said[-1].startswith("{") else ""
 
 
 def ports(process: psutil.Process) -> set[int]:
