@@ -117,10 +117,10 @@ class Fleet(Platform):
         for process in processes:
             process.spawn()
 
-    def stand_up(self) -> None:
-        """All run and are ready; what has ended by itself is counted and started again, as a supervisor would."""
-        deadline = time.monotonic() + PATIENCE_S
-        for process in self.servers.processes.values():
+    def stand_up(self, *processes: Process, patience_s: float = PATIENCE_S) -> None:
+        """These (or all) run and are ready; what ended by itself is counted and started, as a supervisor would."""
+        deadline = time.monotonic() + patience_s
+        for process in processes or self.servers.processes.values():
             while not (process.running and process.spec.ready()):
                 if not process.running:
                     self.fell[f"{process.farewell()}{last_words(process)}"] += 1
@@ -251,8 +251,8 @@ def overlapping(began_at: float, ended_at: float, blows: Iterable[Blow]) -> bool
 
 
 def last_words(process: Process) -> str:
-    """The error that a worker could not survive, "" where it names none; what it said before its last start counts."""
-    said = [line for line in process.log.read_text(errors="replace").splitlines() if "Unrecoverable error: " in line]
+    """Why it ended, if it is a worker that says so: the last of its log that is critical."""
+    said = [line for line in process.log.read_text(errors="replace").splitlines() if '"level": "critical"' in line]
     return f": {json.loads(said[-1])['event']}" if said and said[-1].startswith("{") else ""
 
 
