@@ -30,6 +30,7 @@ JOBS: dict[str, LiteralString] = {
            SELECT e.status FROM job_events e WHERE e.job_id = j.id ORDER BY e.id DESC LIMIT 1)""",
     "a lease is held": "SELECT id FROM jobs WHERE lease_until IS NOT NULL",
     "a job that is over is published": "SELECT id FROM jobs WHERE finished_at IS NOT NULL AND publish_at IS NOT NULL",
+    "a model is still paused": "SELECT model, reason_code FROM pauses WHERE paused_until > now()",
     "a text is pending": "SELECT chunk_id, job_id FROM pending",
 }
 STORED: dict[str, LiteralString] = {
@@ -89,7 +90,10 @@ def check(conn: psycopg.Connection[Any], since: int) -> None:
         assert not found, f"{sentence}: {found}"
     generations = "SELECT id, dimensions FROM generations WHERE status = 'serving' AND id > %s ORDER BY id"
     for generation_id, dimensions in conn.execute(generations, [since]).fetchall():
-        if conn.execute("SELECT to_regclass(%s)", [f"generation_{generation_id}"]).fetchone() != (None,):
+        if conn.execute("SELECT to_regclass(%s)", [f"generation_{generation_id}"]).fetchone() == (None,):
+            lost = conn.execute(sql.SQL("SELECT count(*) FROM ({}) l").format(sql.SQL(LIVE).format(id=generation_id)))
+            assert lost.fetchone() == (0,), f"generation {generation_id} has no table for its chunks"
+        else:
             _check_generation(conn, generation_id, dimensions)
 
 

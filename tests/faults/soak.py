@@ -33,12 +33,12 @@ class Soak:
     began_at: float = field(default_factory=time.time)
     trials: list[Trial] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
-    fell: Counter[str] = field(default_factory=Counter)
 
     def report(self) -> str:
         """Markdown, as it stands in docs/reliability.md."""
         strikes = Counter(strike.name for trial in self.trials for strike in trial.strikes)
         answers = sum((trial.statuses for trial in self.trials), Counter[int]())
+        fell = sum((trial.fell for trial in self.trials), Counter[str]())
         figures = {
             "minutes": f"{(time.time() - self.began_at) / 60:.0f}",
             "seed": self.seed,
@@ -51,7 +51,7 @@ class Soak:
             "longest recovery": f"{max((trial.recovery_s for trial in self.trials), default=0):.1f} s",
             "answers of the API": ", ".join(f"{status}: {n}" for status, n in sorted(answers.items())),
             "requests that the API broke off": sum(trial.unanswered for trial in self.trials),
-            "processes that ended by themselves": ", ".join(f"{n} × {how}" for how, n in self.fell.items()) or "none",
+            "processes that ended by themselves": ", ".join(f"{n} × {how}" for how, n in fell.items()) or "none",
             "violations": len(self.violations),
         }
         lines = ["| figure | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in figures.items())]
@@ -75,7 +75,6 @@ def soak(fleet: Fleet, minutes: float, seed: int) -> Soak:
             verdict = traceback.format_exc()
         minute = (time.time() - result.began_at) / 60
         print(f"{minute:5.1f} min  {', '.join(map(str, drawn))}: {verdict}", flush=True)
-    result.fell = fleet.fell
     return result
 
 

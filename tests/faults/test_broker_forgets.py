@@ -6,12 +6,16 @@ from collections.abc import Callable
 from tests.faults.harness.fleet import Fleet
 from tests.faults.harness.strike import strike
 
+QUEUES = ("critical", "default", "low")
+
 
 @strike("the broker, emptied with FLUSHALL")
 def broker_emptied(fleet: Fleet) -> None:
     """The relay sees which jobs no message covers, and publishes them again."""
-    with fleet.blow(), fleet.redis() as redis:
-        redis.flushall()
+    with fleet.redis() as redis:
+        fleet.until(lambda: any(map(redis.llen, QUEUES)) or redis.hlen("unacked"), "there is no message to lose")
+        with fleet.blow():
+            redis.flushall()
 
 
 @strike("the broker, started again with an append-only file of before")

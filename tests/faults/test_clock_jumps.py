@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.faults.harness.fleet import Fleet
+from tests.faults.harness.fleet import ON_ITS_WAY_S, Fleet
 from tests.faults.harness.strike import strike
 
 
@@ -10,7 +10,8 @@ from tests.faults.harness.strike import strike
 def leases_run_out(fleet: Fleet) -> None:
     """Another worker takes over; what the first one writes afterwards is refused, since its claim is not the job's."""
     fleet.until(fleet.under_way, "nothing is under way")
-    with fleet.blow(), fleet.database() as conn:
+    # Who had claimed and not yet sent sends in a moment: after that, it looks whose the texts are.
+    with fleet.blow(ON_ITS_WAY_S, late_s=0.5), fleet.database() as conn:
         # In the order in which everybody locks them; clocks of workers are asked for nothing.
         conn.execute("UPDATE pending SET lease_until = now() - interval '1 hour' WHERE lease_until IS NOT NULL")
         conn.execute("UPDATE jobs SET lease_until = now() - interval '1 hour' WHERE lease_until IS NOT NULL")

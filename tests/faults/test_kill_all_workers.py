@@ -9,6 +9,7 @@ from tests.faults.harness.strike import strike
 @strike("all workers, `kill -9`")
 def all_workers_killed(fleet: Fleet) -> None:
     """Jobs are accepted and wait; they go on once a worker runs, those that were claimed when the lease is over."""
+    fleet.until(fleet.under_way, "nothing is under way")
     fleet.kill(*fleet.workers)
     fleet.revive(*fleet.workers)
 

@@ -8,13 +8,16 @@ from psycopg.sql import SQL, Identifier
 from tests.faults.harness.fleet import Fleet
 from tests.faults.harness.strike import strike
 
+# From the provider's answer to the cache, when nothing else happens to be in the way.
+CACHED_S = 0.1
+
 
 @strike("all workers, after one has claimed a job and before it has written anything")
 def killed_after_claim(fleet: Fleet) -> None:
     """The claim has a lease: the job is tried again when it is over."""
     with fleet.locked("LOCK TABLE chunks IN SHARE MODE"):
         fleet.until(lambda: fleet.waiting("%COPY chunks %"), "no worker came to write chunks")
-        fleet.kill(*fleet.workers)
+        fleet.kill(*fleet.workers, margin_s=CACHED_S)
     fleet.revive(*fleet.workers)
 
 
@@ -26,7 +29,10 @@ def killed_before_the_write(fleet: Fleet) -> None:
 
 
 def caught_before_the_write(fleet: Fleet) -> bool:
-    """Kills the workers if one is there; the lock keeps others from claiming, so a request must be under way."""
+    """Kills the workers if one is there, once no request is in flight and all answers are cached.
+
+    So nothing excuses that a text is sent again. The lock keeps others from claiming, so a request must be under way.
+    """
     fleet.until(fleet.under_way, "nothing is under way")
     with fleet.locked("LOCK TABLE pending IN SHARE MODE"):
         deadline = time.monotonic() + 2
@@ -34,18 +40,30 @@ def caught_before_the_write(fleet: Fleet) -> bool:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
-        fleet.kill(*fleet.workers)
+        fleet.until(lambda: not fleet.under_way(), "requests do not end")
+        time.sleep(3 * CACHED_S)  # who has claimed may still begin one; who has an answer caches it
+        if fleet.under_way():
+            return False
+        assert claimed(fleet) & {text for flight in fleet.provider.flights() for text in flight.texts}
+        fleet.kill(*fleet.workers, margin_s=CACHED_S)
     return True
+
+
+def claimed(fleet: Fleet) -> set[str]:
+    """Hashes of the texts that workers have at this moment."""
+    with fleet.database() as conn:
+        rows = conn.execute("SELECT encode(hash, 'hex') FROM pending WHERE claim_id IS NOT NULL").fetchall()
+    return {text for (text,) in rows}
 
 
 @strike("all workers, in the COPY of vectors")
 def killed_in_copy(fleet: Fleet) -> None:
     """The transaction is undone as a whole: no vector without its document, no document without its vectors."""
-    fleet.until(lambda: segment(fleet), "nobody wrote a vector")
-    table = Identifier(segment(fleet))
+    fleet.until(fleet.fresh_segment, "nobody wrote a vector")
+    table = Identifier(fleet.fresh_segment())
     with fleet.locked(SQL("LOCK TABLE {} IN SHARE MODE").format(table)):
         fleet.until(lambda: fleet.waiting("%COPY %generation_%"), "no worker came to copy vectors")
-        fleet.kill(*fleet.workers)
+        fleet.kill(*fleet.workers, margin_s=CACHED_S)
     fleet.revive(*fleet.workers)
 
 
@@ -56,20 +74,8 @@ def killed_before_the_ack(fleet: Fleet) -> None:
     finished = jobs_over(fleet)
     with fleet.paused(fleet.servers["redis-broker"]):
         fleet.until(lambda: jobs_over(fleet) > finished, "no job ended without the broker")
-        fleet.kill(*fleet.workers)
+        fleet.kill(*fleet.workers, margin_s=CACHED_S)
     fleet.revive(*fleet.workers)
-
-
-def segment(fleet: Fleet) -> str:
-    """The table of a fresh segment of the collection under load; "" while there is none."""
-    with fleet.database() as conn:
-        row = conn.execute(FRESH, [fleet.collection_name]).fetchone()
-    return row[0] if row else ""
-
-
-FRESH = """
-    SELECT format('generation_%%s_segment_%%s', g.id, s.id) FROM segments s JOIN generations g ON g.id = s.generation_id
-    JOIN collections c ON c.id = g.collection_id WHERE s.status = 'fresh' AND c.name = %s"""
 
 
 def jobs_over(fleet: Fleet) -> int:

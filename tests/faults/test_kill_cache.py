@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.faults.harness.fleet import Fleet
+from tests.faults.harness.fleet import ON_ITS_WAY_S, Fleet
 from tests.faults.harness.strike import strike
 
 
@@ -10,9 +10,10 @@ from tests.faults.harness.strike import strike
 def cache_killed(fleet: Fleet) -> None:
     """Nobody waits for it: what it had is asked for again where it is stored nowhere else."""
     cache = fleet.servers["redis-cache"]
-    fleet.kill(cache)
-    fleet.moment()
-    fleet.revive(cache)
+    with fleet.blow(ON_ITS_WAY_S):  # what is answered while there is no cache cannot be kept for others
+        fleet.kill(cache)
+        fleet.moment()
+        cache.start()
 
 
 def test_a_killed_cache_fails_nothing(survives: Callable[..., object]) -> None:

@@ -10,6 +10,7 @@ from tests.faults.harness.strike import strike
 def everything_killed(fleet: Fleet) -> None:
     """All that was accepted goes on after the start; what had been answered and not been written is paid again."""
     everything = list(fleet.servers.processes.values())
+    fleet.until(fleet.under_way, "nothing is under way")
     with fleet.blow(margin_s=5):
         for process in reversed(everything):
             process.kill()

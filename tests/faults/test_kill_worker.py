@@ -9,7 +9,7 @@ from tests.faults.harness.strike import strike
 @strike("one of two workers, `kill -9` with its children")
 def worker_killed(fleet: Fleet) -> None:
     """What it had claimed is done by the other one when the lease is over; nobody has to do anything."""
-    worker = fleet.random.choice(fleet.workers)
+    worker = fleet.busy_worker()
     fleet.kill(worker)
     fleet.revive(worker)
 

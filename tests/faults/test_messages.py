@@ -14,6 +14,7 @@ def messages_doubled(fleet: Fleet) -> None:
     """A message only says where to look: who comes second finds nothing to claim."""
     with fleet.paused(*fleet.workers), fleet.redis() as redis:
         fleet.moment(0.8, 1.2)
+        fleet.until(lambda: sum(map(redis.llen, QUEUES)) + redis.hlen("unacked"), "there is no message")
         for queue in QUEUES:
             if messages := redis.lrange(queue, 0, -1):
                 redis.lpush(queue, *messages)
@@ -27,6 +28,7 @@ def messages_reversed(fleet: Fleet) -> None:
     """The newest version of a document wins whatever comes first; a job that came late is not taken for lost."""
     with fleet.paused(*fleet.workers), fleet.redis() as redis:
         fleet.moment(0.8, 1.2)
+        fleet.until(lambda: any(redis.llen(queue) > 1 for queue in QUEUES), "there are no messages to reverse")
         for queue in QUEUES:
             with redis.pipeline() as together:
                 messages = redis.lrange(queue, 0, -1)

@@ -28,12 +28,15 @@ def network_slow(fleet: Fleet) -> None:
         fleet.near_database.mend()
 
 
-@strike("a worker's connections to the broker, half-open: they carry nothing any more, and nobody is told")
+@strike(
+    "a worker's connections to the broker, half-open: they carry nothing any more, and nobody is told",
+    ends="this worker gets none",
+)
 def broker_half_open(fleet: Fleet) -> None:
-    """The worker notices within half a minute and connects anew; others take its share meanwhile."""
+    """The worker notices within half a minute and connects anew, or ends to be started anew; others take its share."""
     with fleet.blow():
         fleet.near_broker.deafen()
-    fleet.until(fleet.far_worker.spec.ready, "the worker stayed deaf", patience_s=60)
+    fleet.stand_up(fleet.far_worker, patience_s=60)
 
 
 def test_a_worker_behind_a_bad_network_loses_nothing(survives: Callable[..., object]) -> None:

@@ -26,8 +26,9 @@ def old_worker(fleet: Fleet) -> None:
     log = fleet.servers.folder / "logs" / "worker-old.log"
     old = replace(spec, name="worker-old", argv=argv, cwd=before, ready=lambda: b" ready." in log.read_bytes())
     with fleet.beside(old):
-        with fleet.blow(), fleet.paused(*fleet.workers):  # so that it gets something to do
+        with fleet.paused(*fleet.workers):  # so that it gets something to do
             fleet.moment(1, 2)
+            fleet.until(lambda: b'"embedding"' in log.read_bytes(), "the old worker does nothing")
         fleet.moment()
 
 

@@ -26,14 +26,15 @@ def connections_used_up(fleet: Fleet) -> None:
             time.sleep(0.02)
 
 
-@strike("PostgreSQL, its disk full: whatever is inserted is refused with SQLSTATE 53100")
+@strike("PostgreSQL, its disk full: jobs, chunks, texts that wait and vectors are refused with SQLSTATE 53100")
 def disk_full(fleet: Fleet) -> None:
     """The API answers 503; what was paid is in the cache, and is written when there is room."""
     with fleet.blow(), fleet.database() as conn:
         conn.autocommit = True
         conn.execute(FULL)
+        vectors = [Identifier(table) for table in [fleet.fresh_segment()] if table]
         try:
-            for table in TABLES:
+            for table in [*TABLES, *vectors]:
                 conn.execute(
                     SQL("CREATE TRIGGER full_disk BEFORE INSERT ON {} EXECUTE FUNCTION full_disk()").format(table)
                 )
@@ -47,7 +48,7 @@ END_THE_PLATFORMS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 # A disk of its own to fill needs rights that a test has not; to its clients this is the same.
 FULL = """CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$"""
-TABLES = [Identifier(name) for name in ("jobs", "chunks", "usage", "segments")]
+TABLES = [Identifier(name) for name in ("jobs", "chunks", "pending", "usage", "segments")]
 
 
 def test_nothing_is_lost_when_no_connection_is_left_or_the_disk_is_full(survives: Callable[..., object]) -> None:

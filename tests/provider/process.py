@@ -57,6 +57,10 @@ class ProviderServer:
         """Its counts since the start or `forget` (see `Stats`)."""
         return self._control.get("/control/stats").raise_for_status().json()
 
+    def senders(self) -> list[int]:
+        """The ports, on their side, of those that wait for an answer."""
+        return self.stats()["senders"]
+
     def flights(self) -> list[Flight]:
         """The requests since the start or `forget`, one by one."""
         flights = self._control.get("/control/flights").raise_for_status().json()["flights"]

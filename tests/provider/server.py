@@ -57,7 +57,7 @@ class EmbeddingsHandler(RequestHandler):
         self.abandoned = True
 
     async def post(self) -> None:
-        with self.state.stats.request():
+        with self.state.stats.request(self.request.connection.context.address[1]):
             try:
                 await self._post(self.state.script.step())
             except Refusal as refusal:
@@ -138,7 +138,8 @@ class StatsHandler(RequestHandler):
 
     def delete(self) -> None:
         # The same object goes on, because requests in flight hold it.
-        self.state.stats.__init__(in_flight=self.state.stats.in_flight)
+        stats = self.state.stats
+        stats.__init__(in_flight=stats.in_flight, senders=stats.senders)
 
 
 class FlightsHandler(RequestHandler):

@@ -20,7 +20,8 @@ class Flight(NamedTuple):
 class Stats:
     """`answered` counts, by sha256 of the text in hex, the times its vector was sent: what OpenAI would have billed.
 
-    `flights` also has the requests whose sender was gone when they were answered.
+    `flights` also has the requests whose sender was gone when they were answered. `senders`: the ports, on their side,
+    of those that wait for an answer.
     """
 
     requests: int = 0
@@ -30,19 +31,22 @@ class Stats:
     dimensions_asked: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     in_flight: int = 0
+    senders: list[int] = field(default_factory=list)
     max_in_flight: int = 0
     flights: list[Flight] = field(default_factory=list)
 
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """Counts a request while it is in flight."""
+    def request(self, port: int) -> Iterator[None]:
+        """Counts a request while it is in flight; it came from this port."""
         self.requests += 1
         self.in_flight += 1
+        self.senders.append(port)
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
             yield
         finally:
             self.in_flight -= 1
+            self.senders.remove(port)
 
     def answer(self, texts: Sequence[bytes], tokens: int) -> None:
         """Counts a correct answer, as it is sent."""

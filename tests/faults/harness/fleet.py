@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple, Self
 
+import psutil
 import psycopg
 from redis import Redis
 
@@ -30,18 +31,27 @@ TENANTS = ("acme", "globex")
 PATIENCE_S = 30
 MAX_TOKENS = 40
 # The answer is on its way from the provider to the cache for so long at most, on a machine that is busy.
-ON_ITS_WAY_S = 1.5
+ON_ITS_WAY_S = 0.3
 
 WAITING = """SELECT FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND application_name = 'dbrag' AND query LIKE %s"""
 
+FRESH = """
+    SELECT format('generation_%%s_segment_%%s', g.id, s.id) FROM segments s JOIN generations g ON g.id = s.generation_id
+    JOIN collections c ON c.id = g.collection_id WHERE s.status = 'fresh' AND c.name = %s"""
+
 
 class Blow(NamedTuple):
-    """When it fell and when it was over (Unix time); what was answered up to `margin_s` before counts as in flight."""
+    """When it fell and when it was over (Unix time).
+
+    Requests that were in flight then may be sent again; so may those that were answered up to `margin_s` before, and
+    those that were sent up to `late_s` afterwards. `margin_s` None: it interrupts none, and excuses nothing.
+    """
 
     began_at: float
     ended_at: float
-    margin_s: float
+    margin_s: float | None = None
+    late_s: float = 0
 
 
 class Fleet(Platform):
@@ -88,17 +98,17 @@ class Fleet(Platform):
         return [Shelf(client, tenant, collection) for tenant, client in self.tenants.items()]
 
     @contextmanager
-    def blow(self, margin_s: float = ON_ITS_WAY_S) -> Iterator[None]:
-        """Around what strikes; not around the repair."""
+    def blow(self, margin_s: float | None = None, late_s: float = 0) -> Iterator[None]:
+        """Around what strikes; not around the repair. See `Blow`: without a margin, no text may be paid again."""
         began_at = time.time()
         try:
             yield
         finally:
-            self.blows.append(Blow(began_at, time.time(), margin_s))
+            self.blows.append(Blow(began_at, time.time(), margin_s, late_s))
 
-    def kill(self, *processes: Process) -> None:
-        """`kill -9` to each with all its descendants, at once as far as that goes."""
-        with self.blow():
+    def kill(self, *processes: Process, margin_s: float = ON_ITS_WAY_S) -> None:
+        """`kill -9` to each with all its descendants, at once as far as that goes; only workers have requests."""
+        with self.blow(margin_s if any(process in self.workers for process in processes) else None):
             for process in processes:
                 process.kill()
 
@@ -107,13 +117,13 @@ class Fleet(Platform):
         for process in processes:
             process.spawn()
 
-    def stand_up(self) -> None:
-        """All run and are ready; what has ended by itself is counted and started again, as a supervisor would."""
-        deadline = time.monotonic() + PATIENCE_S
-        for process in self.servers.processes.values():
+    def stand_up(self, *processes: Process, patience_s: float = PATIENCE_S) -> None:
+        """These (or all) run and are ready; what ended by itself is counted and started, as a supervisor would."""
+        deadline = time.monotonic() + patience_s
+        for process in processes or self.servers.processes.values():
             while not (process.running and process.spec.ready()):
                 if not process.running:
-                    self.fell[process.farewell()] += 1
+                    self.fell[f"{process.farewell()}{last_words(process)}"] += 1
                     process.reap()
                     process.spawn()
                 assert time.monotonic() < deadline, f"{process.spec.name} does not come up: see {process.log}"
@@ -152,10 +162,10 @@ class Fleet(Platform):
         postgres.reap()
         postgres.start()
 
-    def given_up(self, flights: Sequence[Flight]) -> list[Blow]:
-        """When workers gave up on the provider, as their logs say: they were too slow, or the machine was.
+    def given_up(self, flights: Sequence[Flight]) -> list[tuple[Blow, list[str]]]:
+        """When workers gave up on the provider, and the jobs whose texts they had sent, as their logs say.
 
-        What they waited for then may have been answered all the same.
+        They were too slow, or the machine was: what they waited for then may have been answered all the same.
         """
         since = min((flight.began_at for flight in flights), default=0.0)
         lines = [
@@ -163,10 +173,21 @@ class Fleet(Platform):
             for file in self.worker.log.parent.glob("worker*.log")
             for line in file.read_text(errors="replace").splitlines()
         ]
-        said = [json.loads(line) for line in lines if line.startswith("{") and '"the provider gave nothing"' in line]
-        moments = [datetime.fromisoformat(each["timestamp"]).timestamp() for each in said]
+        said = [json.loads(line) for line in lines if line.startswith("{") and '"claim_id"' in line]
+        jobs = {each["claim_id"]: each["jobs"] for each in said if each["event"] == "embedding"}
+        failed = [
+            (datetime.fromisoformat(each["timestamp"]).timestamp(), jobs.get(each["claim_id"], []))
+            for each in said
+            if each["event"] == "the provider gave nothing" and each["code"] == "provider_failed"
+        ]
         timeout_s = self.settings.provider_timeout_s
-        return [Blow(moment - timeout_s, moment, 0) for moment in moments if moment >= since]
+        return [(Blow(moment - timeout_s, moment, 0), of_jobs) for moment, of_jobs in failed if moment >= since]
+
+    def fresh_segment(self) -> str:
+        """The table of one of the collection under load, into which vectors are copied; "" while there is none."""
+        with self.database() as conn:
+            row = conn.execute(FRESH, [self.collection_name]).fetchone()
+        return row[0] if row else ""
 
     @contextmanager
     def redis(self) -> Iterator["Redis"]:
@@ -201,9 +222,43 @@ class Fleet(Platform):
 
     def under_way(self) -> bool:
         """Whether texts are with the provider."""
-        return self.provider.stats()["in_flight"] > 0
+        return bool(self.provider.senders())
+
+    def sends(self, process: psutil.Process) -> bool:
+        """Whether it, or one of its descendants, waits for an answer of the provider."""
+        senders = set(self.provider.senders())
+        return any(senders & ports(relative) for relative in [process, *process.children(recursive=True)])
+
+    def busy_worker(self) -> Process:
+        """A worker that waits for an answer of the provider, after waiting for one; the choice is random."""
+        workers = self.random.sample(self.workers, 2)
+        busy: list[Process] = []
+        self.until(
+            lambda: busy.extend(worker for worker in workers if self.sends(psutil.Process(worker.pid))) or busy,
+            "no worker asks the provider",
+        )
+        return busy[0]
 
 
 def overlapping(began_at: float, ended_at: float, blows: Iterable[Blow]) -> bool:
     """Whether a request was in flight when one of the blows fell."""
-    return any(began_at <= blow.ended_at and ended_at + blow.margin_s >= blow.began_at for blow in blows)
+    return any(
+        blow.margin_s is not None
+        and began_at <= blow.ended_at + blow.late_s
+        and ended_at + blow.margin_s >= blow.began_at
+        for blow in blows
+    )
+
+
+def last_words(process: Process) -> str:
+    """Why it ended, if it is a worker that says so: the last of its log that is critical."""
+    said = [line for line in process.log.read_text(errors="replace").splitlines() if '"level": "critical"' in line]
+    return f": {json.loads(said[-1])['event']}" if said and said[-1].startswith("{") else ""
+
+
+def ports(process: psutil.Process) -> set[int]:
+    """Of its connections, on its own side."""
+    try:
+        return {connection.laddr.port for connection in process.net_connections("tcp4")}
+    except psutil.NoSuchProcess:
+        return set()

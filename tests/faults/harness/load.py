@@ -1,6 +1,7 @@
 """A steady load over HTTP: documents of all sizes, many replaced, some deleted, jobs cancelled and retried."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from threading import Event, Thread
@@ -65,34 +66,38 @@ class Load:
         body = [{"external_id": name, "text": text} for name, text in texts.items()]
         queue = self._random.choice(["critical", "default", "default", "low"])
         url = f"{shelf.path}/documents:batch?queue={queue}"
-        self._submit(shelf, dict(texts), lambda: shelf.client.post(url, json=body))
+        self._submit(shelf, texts, lambda: shelf.client.post(url, json=body))
 
     def _ready_made(self, shelf: Shelf) -> None:
         texts = {f"ready-{self._random.randrange(NAMES)}": self._author.text(1)}
         body = [{"external_id": name, "text": text} for name, text in texts.items()]
-        self._submit(shelf, dict(texts), lambda: shelf.client.post(f"{shelf.path}/embeddings", json=body))
+        self._submit(shelf, texts, lambda: shelf.client.post(f"{shelf.path}/embeddings", json=body))
 
     def _file(self, shelf: Shelf) -> None:
         name = f"file-{self._random.randrange(5)}"
-        files = {"file": ("notes.txt", self._author.text(3).encode(), "text/plain")}
-        form = {"external_id": name}
-        self._submit(shelf, {name: None}, lambda: shelf.client.post(f"{shelf.path}/documents", data=form, files=files))
+        text, form = self._author.text(3), {"external_id": name}
+        files = {"file": ("notes.txt", text.encode(), "text/plain")}
+        answer = self._ask(lambda: shelf.client.post(f"{shelf.path}/documents", data=form, files=files))
+        self._note(shelf, answer, {name: None}, [text])
 
-    def _submit(self, shelf: Shelf, texts: dict[str, str | None], send: Callable[[], httpx.Response]) -> None:
-        answer = self._ask(send)
+    def _submit(self, shelf: Shelf, texts: dict[str, str], send: Callable[[], httpx.Response]) -> None:
+        self._note(shelf, self._ask(send), dict(texts), list(texts.values()))
+
+    def _note(self, shelf: Shelf, answer: httpx.Response | None, texts: dict[str, str | None], sent: list[str]) -> None:
         if answer is None or answer.status_code >= 500:
-            shelf.unknown(list(texts))
+            shelf.unknown(list(texts), sent)
         elif answer.status_code == 202:
-            shelf.accepted(answer.json()["id"], texts)
+            shelf.accepted(answer.json()["id"], texts, sent)
 
     def _cancel(self, shelf: Shelf) -> None:
         if shelf.jobs:
             job_id = self._random.choice(shelf.jobs[-6:])
+            began_at = time.time()
             answer = self._ask(lambda: shelf.client.post(f"/jobs/{job_id}:cancel"))
             if answer is None or answer.status_code >= 500:
-                shelf.let_go_of(job_id)
+                shelf.let_go_of(job_id, began_at)
             elif answer.status_code == 202:
-                shelf.stopped(job_id)
+                shelf.stopped(job_id, began_at)
 
     def _retry(self, shelf: Shelf) -> None:
         if shelf.jobs:
@@ -101,11 +106,12 @@ class Load:
 
     def _delete(self, shelf: Shelf) -> None:
         name = str(self._random.randrange(NAMES))
+        began_at = time.time()
         answer = self._ask(lambda: shelf.client.delete(f"{shelf.path}/documents/{name}"))
         if answer is None or answer.status_code >= 500:
-            shelf.unknown([name])
+            shelf.perhaps_deleted(name, began_at)
         elif answer.status_code in (204, 404):
-            shelf.deleted(name)
+            shelf.deleted(name, began_at)
 
     def _ask(self, send: Callable[[], httpx.Response]) -> httpx.Response | None:
         try:

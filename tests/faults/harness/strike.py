@@ -17,6 +17,7 @@ class Strike:
     """One way to strike; `struck` is what, for the table in docs/reliability.md.
 
     `forgets`: the cache loses what it had, so that a text may have to be paid again where it was not written yet.
+    `ends`: what a process logs that may end by itself because of it; "" where none may.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Strike:
     promise: str
     blow: Callable[["Fleet"], None]
     forgets: bool = False
+    ends: str = ""
 
     def __call__(self, fleet: "Fleet") -> None:
         self.blow(fleet)
@@ -35,13 +37,13 @@ class Strike:
 STRIKES: dict[str, Strike] = {}
 
 
-def strike(struck: str, *, forgets: bool = False) -> Callable[[Callable[["Fleet"], None]], Strike]:
+def strike(struck: str, *, forgets: bool = False, ends: str = "") -> Callable[[Callable[["Fleet"], None]], Strike]:
     """Registers a function as a strike; its name, as words, is that of the fault."""
 
     def register(blow: Callable[["Fleet"], None]) -> Strike:
         assert blow.__doc__, f"{blow.__name__} does not say what it promises"
         name = blow.__name__.replace("_", " ")
-        STRIKES[name] = Strike(name, struck, " ".join(blow.__doc__.split()), blow, forgets)
+        STRIKES[name] = Strike(name, struck, " ".join(blow.__doc__.split()), blow, forgets, ends)
         return STRIKES[name]
 
     return register
