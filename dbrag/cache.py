@@ -5,6 +5,7 @@ from time import monotonic
 from typing import TypeVar
 
 import structlog
+from redis import ConnectionError as RedisConnectionError
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -28,7 +29,8 @@ class Cache:
             url,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),  # the default stretches a timeout of 2 s to 26 s
+            # Once, for connections of before its restart; the default stretches a timeout of 2 s to 26 s.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
 
     def close(self) -> None:

@@ -157,12 +157,14 @@ ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: ready_versions
 -- Which of these versions were split, and have every vector that a search may ask for, or soon may. Read under the
--- documents' locks: two transactions that each bring a part of a version must see each other's.
+-- documents' locks: two transactions that each bring a part of a version must see each other's. A job that is being
+-- cancelled completes nothing more: its other texts may have been dropped by whoever claimed them.
 SELECT v.id, v.document_id, v.job_id, v.item_index, v.paid FROM document_versions v
 WHERE v.id = ANY(%(version_ids)s) AND v.status = 'waiting'
   AND NOT EXISTS (SELECT FROM pending p JOIN generations g ON g.id = p.generation_id
                   WHERE p.version_id = v.id AND g.status IN ('serving', 'catching_up'))
   AND NOT EXISTS (SELECT FROM job_items i WHERE i.job_id = v.job_id AND i.index = v.item_index AND i.status = 'queued')
+  AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = v.job_id AND j.status = 'cancelling')
 ORDER BY v.document_id, v.version
 
 -- name: waiting_versions

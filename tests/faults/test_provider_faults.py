@@ -72,16 +72,6 @@ def test_what_passes_is_waited_out(platform: Platform, name: str) -> None:
     wait_well(platform, *(platform.ingest(path, documents(f"{name} {n}")) for n in range(3)))
 
 
-def test_a_rate_limit_without_a_time_holds_the_jobs_for_a_while(platform: Platform) -> None:
-    path = platform.collection("no-time")
-    platform.provider.script(next=[{"status": 429}])
-    job_id = platform.ingest(path, documents("no time"))
-    [held] = platform.wait(job_id, until=lambda job: job["status"] == "held")
-    assert held["status_reason"]["code"] == "rate_limited"
-    assert held["status_reason"]["until"]
-    wait_well(platform, job_id)
-
-
 def test_one_bad_text_fails_alone_however_it_is_bad(platform: Platform) -> None:
     path = platform.collection("bad-text")
     platform.provider.script(refuse_containing="POISON", next=[{"broken": "nan"}, {}, {"broken": "zero"}])

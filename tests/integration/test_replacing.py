@@ -207,3 +207,19 @@ def test_who_lost_its_texts_to_another_worker_writes_nothing(
     write.write(runtime, second, answered(second))
     assert jobs.get(conn, job.tenant_id, job.id).status is Status.SUCCEEDED
     check(conn, own_collection)
+
+
+def test_a_version_of_which_a_part_is_on_its_way_does_not_go_live_when_its_job_is_cancelled(
+    conn: Connection, own_collection: Collection, runtime: Runtime, text: str
+) -> None:
+    """Found by a soak: whoever claims the other part next drops it, and then nothing seemed to be missing."""
+    job = submit(conn, own_collection, text)
+    ingest.ingest(runtime, job.id)
+    part = claimed(runtime, 3)
+    with conn.transaction():
+        jobs.cancel(conn, job.tenant_id, job.id)
+    with runtime.pool.connection() as mine:
+        claim.claim(mine, runtime.settings)
+    write.write(runtime, part, answered(part))
+    live = "SELECT id FROM document_versions WHERE job_id = %s AND status = 'live'"
+    assert conn.execute(live, [job.id]).fetchall() == []

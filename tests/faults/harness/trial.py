@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from dbrag.cache import PAUSE_S
 from dbrag.documents.split import split
 from dbrag.embedding.provider import HARMLESS
 from dbrag.embedding.texts import text_hash
@@ -62,6 +63,8 @@ def survive(fleet: Fleet, trial: Trial, seed: int) -> None:
     _count(trial, load, shelves)
     _settle(fleet, trial)
     _check(fleet, trial, shelves, since)
+    if any(strike.forgets for strike in strikes):
+        time.sleep(PAUSE_S)  # so long a cache that was away is left alone; what comes next relies on it
 
 
 def _count(trial: Trial, load: Load, shelves: list[Shelf]) -> None:
