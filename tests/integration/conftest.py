@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from redis import Redis
 from uuid_utils.compat import uuid7
 
 from dbrag.accounts import keys
@@ -12,6 +13,7 @@ from dbrag.database.pool import Connection, connect
 from dbrag.devstack.servers import Servers
 from dbrag.documents import collections
 from dbrag.documents.model import Collection, CollectionWish
+from dbrag.jobs.relay import Relay
 from dbrag.runtime import Runtime, open_runtime
 from dbrag.settings import Settings
 from tests.provider.process import ProviderServer
@@ -62,3 +64,19 @@ def own_collection(conn: Connection, tenant_id: UUID, settings: Settings) -> Col
     """Short chunks, small vectors."""
     wish = CollectionWish(dimensions=8, max_tokens=20, overlap_tokens=0)
     return collections.put(conn, tenant_id, "own", wish, settings)[0]
+
+
+@pytest.fixture
+def redis(settings: Settings, conn: Connection) -> Iterator[Redis]:
+    """The broker, empty, and no job of another test waiting, or started just now."""
+    conn.execute("UPDATE jobs SET publish_at = now() + interval '1 day' WHERE status IN ('queued', 'retrying', 'held')")
+    conn.execute("UPDATE jobs SET started_at = started_at - interval '1 day'")
+    conn.execute("UPDATE canaries SET sent_at = now(), seen_at = NULL")
+    with Redis.from_url(settings.celery_broker_url.get_secret_value()) as redis:
+        redis.flushall()
+        yield redis
+
+
+@pytest.fixture
+def relay(runtime: Runtime) -> Relay:
+    return Relay(runtime.pool, runtime.broker, runtime.settings)

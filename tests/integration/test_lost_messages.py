@@ -16,9 +16,7 @@ from dbrag.jobs.model import Kind, Queue, Status
 from dbrag.jobs.relay import Relay
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-from tests.integration.test_relay import messages, redis, relay, submit
-
-__all__ = ["redis", "relay"]  # fixtures
+from tests.integration.test_relay import messages, submit
 
 
 def age(conn: Connection, ids: list[UUID], seconds: float) -> None:

@@ -1,10 +1,8 @@
 """The relay: publishes what was accepted, brings back what was lost, leaves alone what only waits."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
-import pytest
 from redis import Redis
 
 from dbrag.database.pool import Connection
@@ -17,22 +15,6 @@ from dbrag.jobs.outbox import publish_due
 from dbrag.jobs.relay import Relay
 from dbrag.runtime import Runtime
 from dbrag.settings import Settings
-
-
-@pytest.fixture
-def redis(settings: Settings, conn: Connection) -> Iterator[Redis]:
-    """The broker, empty, and no job of another test waiting, or started just now."""
-    conn.execute("UPDATE jobs SET publish_at = now() + interval '1 day' WHERE status IN ('queued', 'retrying')")
-    conn.execute("UPDATE jobs SET started_at = started_at - interval '1 day'")
-    conn.execute("UPDATE canaries SET sent_at = now(), seen_at = NULL")
-    with Redis.from_url(settings.celery_broker_url.get_secret_value()) as redis:
-        redis.flushall()
-        yield redis
-
-
-@pytest.fixture
-def relay(runtime: Runtime) -> Relay:
-    return Relay(runtime.pool, runtime.broker, runtime.settings)
 
 
 def submit(conn: Connection, collection: Collection, count: int = 1) -> list[UUID]:

@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
 from uuid import UUID
@@ -11,7 +10,6 @@ from uuid import UUID
 import httpx
 import pytest
 from prometheus_client import REGISTRY
-from redis import Redis
 
 from dbrag.database.pool import Connection
 from dbrag.devstack.servers import Servers
@@ -30,18 +28,7 @@ from dbrag.settings import Settings
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def redis(settings: Settings, conn: Connection) -> Iterator[Redis]:
-    """The broker, empty, and no job of another test on its way to it."""
-    conn.execute("UPDATE jobs SET publish_at = now() + interval '1 day' WHERE status IN ('queued', 'retrying')")
-    with Redis.from_url(settings.celery_broker_url.get_secret_value()) as redis:
-        redis.flushall()
-        yield redis
-
-
-@pytest.fixture
-def relay(runtime: Runtime) -> Relay:
-    return Relay(runtime.pool, runtime.broker, runtime.settings)
+pytestmark = pytest.mark.usefixtures("redis")
 
 
 def submit(conn: Connection, collection: Collection, *names: str) -> UUID:

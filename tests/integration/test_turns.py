@@ -19,7 +19,7 @@ from dbrag.settings import Settings
 @pytest.fixture
 def redis(settings: Settings, conn: Connection) -> Iterator[Redis]:
     """The broker, empty, and no job of another test on its way to it; what a test leaves is removed."""
-    conn.execute("UPDATE jobs SET publish_at = now() + interval '1 day' WHERE status IN ('queued', 'retrying')")
+    conn.execute("UPDATE jobs SET publish_at = now() + interval '1 day' WHERE status IN ('queued', 'retrying', 'held')")
     with Redis.from_url(settings.celery_broker_url.get_secret_value()) as redis:
         redis.flushall()
         yield redis

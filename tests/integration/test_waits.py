@@ -35,11 +35,6 @@ def redis(settings: Settings, conn: Connection) -> Iterator[Redis]:
     conn.execute("UPDATE canaries SET sent_at = NULL, seen_at = NULL")
 
 
-@pytest.fixture
-def relay(runtime: Runtime) -> Relay:
-    return Relay(runtime.pool, runtime.broker, runtime.settings)
-
-
 def submit(conn: Connection, collection: Collection, *names: str) -> UUID:
     with conn.transaction():
         items = [Submission(name, text=f"Text of {name}.") for name in names]
