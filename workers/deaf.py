@@ -81,7 +81,7 @@ class Listener:
         state.should_stop = EX_FAILURE
         if self._stopping.wait(self._grace_s):
             return
-        log.critical("the worker does not end in good order: it is ended by force")
+        log.critical("this worker gets none and does not end in good order: it is ended by force")
         try:
             for child in active_children():  # they are idle; an extractor dies with its child
                 with suppress(ProcessLookupError):

@@ -87,4 +87,4 @@ def test_a_document_that_kills_its_worker_fails_alone_and_delays_nobody(platform
 
     platform.client.post(f"/jobs/{job_id}:retry").raise_for_status()
     [job] = platform.wait(job_id)
-    assert (job["status"], job["counts"]["completed"]) == ("succeeded", 8)
+    assert (job["status"], job["counts"]["completed"]) == ("succeeded", 8), items(platform, job_id)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple, Self
 
@@ -94,7 +95,8 @@ class Fleet(Platform):
         self.collection_name = collection
         body = {"dimensions": 64, "chunking": {"max_tokens": MAX_TOKENS, "overlap_tokens": 0}}
         for client in self.tenants.values():
-            client.put(f"/collections/{collection}", json=body).raise_for_status()
+            make = partial(client.put, f"/collections/{collection}", json=body)
+            self.until(lambda make=make: make().is_success, "the API does not come back")
         return [Shelf(client, tenant, collection) for tenant, client in self.tenants.items()]
 
     @contextmanager
