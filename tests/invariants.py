@@ -30,7 +30,8 @@ JOBS: dict[str, LiteralString] = {
            SELECT e.status FROM job_events e WHERE e.job_id = j.id ORDER BY e.id DESC LIMIT 1)""",
     "a lease is held": "SELECT id FROM jobs WHERE lease_until IS NOT NULL",
     "a job that is over is published": "SELECT id FROM jobs WHERE finished_at IS NOT NULL AND publish_at IS NOT NULL",
-    "a model is still paused": "SELECT model, reason_code FROM pauses WHERE paused_until > now()",
+    "a model is paused, and not for as long as the provider said": """
+        SELECT model, reason_code FROM pauses WHERE paused_until > now() AND reason_code <> 'rate_limited'""",
     "a text is pending": "SELECT chunk_id, job_id FROM pending",
 }
 STORED: dict[str, LiteralString] = {
