@@ -28,8 +28,6 @@ broker_transport_options = {
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
-# Some parts of Celery look for it here. The shortest one in the fleet wins, so all have the same.
-visibility_timeout = _settings.visibility_timeout_s
 
 task_queues = [KombuQueue(queue.value) for queue in Queue]
 task_default_queue = Queue.DEFAULT.value

@@ -21,13 +21,3 @@ WHERE sent_at < now() - make_interval(secs => %(patience_s)s) AND (seen_at IS NU
   AND NOT EXISTS (SELECT FROM jobs j WHERE j.queue = c.queue AND j.lease_until > now())
   AND NOT EXISTS (SELECT FROM pending p WHERE p.lease_until > now()
                   AND p.queue_rank = array_position(ARRAY['critical', 'default', 'low'], c.queue) - 1)
-
--- name: may_wake
--- Decides who asks for a worker that embeds: nobody, while a wake-up waits that is not known to be lost.
-UPDATE canaries SET wake_sent_at = now()
-WHERE queue = %(queue)s AND (%(missed)s OR wake_sent_at IS NULL OR wake_taken_at >= wake_sent_at
-                             OR wake_sent_at < now() - make_interval(secs => %(lost_s)s))
-
--- name: wake_taken
--- A worker follows it.
-UPDATE canaries SET wake_taken_at = now() WHERE queue = %(queue)s

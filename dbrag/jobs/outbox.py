@@ -41,7 +41,7 @@ def publish_due(pool: Pool, broker: Broker, settings: Settings, at_least: int = 
         return 0
     marks = {job_id: mark for job_id, _, _, mark in due}
     taken = broker.publish((job_id, kind, queue) for job_id, kind, queue, _ in due)
-    left = [job_id for job_id in marks if job_id not in set(taken)]
+    left = list(marks.keys() - set(taken))
     with pool.connection() as conn:
         lock(conn, list(marks))
         conn.execute(SQL.published, {"ids": taken, "marks": [marks[job_id] for job_id in taken]})

@@ -229,14 +229,14 @@ class Relay:
         """Makes sure that pending texts are looked at, however their wake-up was lost or their wait has ended."""
         with self._pool.connection() as conn:
             claimable = {list(Queue)[one.queue_rank] for one in waiting(conn, self._settings)}
-        lengths = self._broker.lengths() or {}
         self._wakes = {queue: wake for queue, wake in self._wakes.items() if queue in claimable}
+        due = [queue for queue in claimable if monotonic() >= self._wakes.get(queue, (0.0, 0.0))[0]]
+        lengths = (self._broker.lengths() or {}) if due else {}
         woken = 0
-        for queue in claimable:
-            due, pause_s = self._wakes.get(queue, (0.0, WAKE_AGAIN_S))
-            if monotonic() >= due:
-                woken += wakes.send(self._pool, self._broker, queue, self._settings, missed=lengths.get(queue) == 0)
-                self._wakes[queue] = (monotonic() + pause_s, min(2 * pause_s, WAKE_AT_MOST_S))
+        for queue in due:
+            woken += wakes.send(self._pool, self._broker, queue, self._settings, missed=lengths.get(queue) == 0)
+            _, pause_s = self._wakes.get(queue, (0.0, WAKE_AGAIN_S))
+            self._wakes[queue] = (monotonic() + pause_s, min(2 * pause_s, WAKE_AT_MOST_S))
         return woken
 
 

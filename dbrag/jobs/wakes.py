@@ -9,7 +9,7 @@ from dbrag.jobs.broker import Broker
 from dbrag.jobs.model import Queue
 from dbrag.settings import Settings
 
-SQL = beside(__file__, "canaries.sql")
+SQL = beside(__file__, "wakes.sql")
 
 
 def send(pool: Pool, broker: Broker, queue: Queue, settings: Settings, *, missed: bool = False) -> bool:
