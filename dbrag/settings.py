@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     max_tokens: int = Field(400, ge=16, le=8192, description="Tokens in a chunk at most, unless the collection says.")
     overlap_tokens: int = Field(40, ge=0, description="Tokens that neighbours share, unless the collection says.")
 
+    language: str = Field(
+        "english",
+        description="Language in which the words of a collection's texts are looked up, unless the collection says: "
+        "one of PostgreSQL's, `simple` for any, `none` for no full text.",
+    )
+
     request_inputs: int = Field(2048, ge=1, le=2048, description="Texts in one request to the provider at most.")
     request_tokens: int = Field(
         300_000, ge=8192, le=300_000, description="Tokens in one request to the provider at most."
@@ -146,6 +152,28 @@ class Settings(BaseSettings):
     )
 
     extract_memory_mb: int = Field(1024, ge=256, description="Memory of the extractor's process at most, in MiB.")
+
+    encryption_keys: SecretStr | None = Field(
+        None,
+        description="Fernet keys for the DSNs of connections, separated by commas: the first encrypts, all decrypt "
+        "(`dbrag catalog new-key` makes one); unset means no connections.",
+    )
+    connections_allow: list[str] = Field(
+        default_factory=list[str],
+        description="Which addresses connections may reach though they are loopback, link-local or a cloud's metadata "
+        "service, as JSON: networks such as `127.0.0.0/8`; `own` allows dbrag's own database and Redis servers, too.",
+    )
+    source_timeout_s: float = Field(
+        5.0, gt=0, description="A statement in a registered database takes so long at most, in seconds."
+    )
+    chat_model: str | None = Field(
+        None, description="Chat model that describes tables; unset: descriptions are composed from names and comments."
+    )
+    chat_usd_per_million_tokens: tuple[float, float] = Field(
+        (0.0, 0.0), description="Its price for prompts and for answers, as JSON, such as `[0.15, 0.6]`."
+    )
+    chat_threads: int = Field(8, ge=1, le=64, description="Requests to it that one child of a worker has in flight.")
+    catalog_cache_ttl_s: int = Field(3600, gt=0, description="How long a catalog entry stays in the cache, in seconds.")
 
     max_body_mb: int = Field(64, ge=1, description="Size of a request's body at most, in MiB.")
     max_item_mb: int = Field(10, ge=1, description="Size of one document at most, in MiB.")

@@ -16,7 +16,7 @@ a text for BERT's). It costs nothing, while a refused request is sent again in h
 PATIENT_DEFERRALS = 3
 
 GIVEN_UP_AFTER = 10
-"""Failures after which a text that is alone in its request may be to blame (some 5 minutes), if its job is old enough."""
+"""Failures (some 5 minutes) after which a text that is alone in its request may be to blame, if its job is old."""
 
 
 def estimate_tokens(text: str, counted: int) -> int:

@@ -1,0 +1,1 @@
+"""The metadata catalog: which table of which registered database answers a question."""
