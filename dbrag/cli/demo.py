@@ -55,7 +55,7 @@ SNIPPET_CHARS = 240
 def demo() -> None:
     """Start everything here, ingest samples/ and docs/, search them, show the cost, stop. Ends with 0 if all worked."""
     root, console = Path.cwd(), output.answers()
-    files = _samples(root)
+    files = samples(root)
     from dbrag.devstack.up import running_stack  # noqa: PLC0415 (needs the extra [embedded])
 
     begun = time.monotonic()
@@ -153,11 +153,13 @@ def ingest_faults(jobs: Sequence[Job], failed: Sequence[Item], broken: set[str])
     return faults
 
 
-def _samples(root: Path) -> list[Source]:
+def samples(root: Path) -> list[Source]:
+    """The documents of samples/ and docs/. Raises: Permanent where this is no checkout."""
     folder = root / "samples"
     if not folder.is_dir():
         raise Permanent(f"There is no samples/ in {root}: run `make demo` in a checkout of dbrag.")
-    return find([str(folder), *map(str, (root / "docs").glob("*.md"))], recursive=True, base=root)
+    # What lies in a folder below, such as databases/, is no document.
+    return find([str(folder), *map(str, (root / "docs").glob("*.md"))], recursive=False, base=root)
 
 
 def _heading(console: Console, text: str) -> None:
