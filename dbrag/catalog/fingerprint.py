@@ -1,28 +1,27 @@
-"""A hash of whatever a table's description depends on: the same as long as there is nothing new to say."""
+"""What a table is like, as 32 bytes: as long as they are the same, nothing has to be described again."""
 
+import json
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
-import orjson
-from pydantic import TypeAdapter
-
 from dbrag.catalog.model import Table
-
-# Count it up when tables begin to be read differently: all are described again then.
-VERSION = 1
-_TABLE = TypeAdapter(Table)
 
 
 def fingerprint(table: Table, *extra: str) -> bytes:
-    """32 bytes of SHA-256 over the structure of a table, and over `extra`: who describes it, and from what.
+    """SHA-256 of the table's structure and of `extra`: who describes it, and under which masking policy.
 
-    Not over its oid, its statistics, or how many partitions it has. The order of columns counts, that of keys and
-    indexes does not.
+    Neither the oid nor the row estimate counts, nor how many partitions there are once there is one: these change
+    with every load. The order of columns counts; that of indexes and keys does not.
     """
-    structure: dict[str, Any] = _TABLE.dump_python(table, mode="json")
-    del structure["oid"], structure["row_estimate"]
-    structure["partitions"] = bool(table.partitions)
+    structure: dict[str, Any] = asdict(table) | {"partitions": table.partitions > 0}
+    for name in ("oid", "row_estimate"):
+        del structure[name]
     for name in ("unique_keys", "foreign_keys", "indexes"):
-        structure[name] = sorted(structure[name], key=lambda entry: orjson.dumps(entry, option=orjson.OPT_SORT_KEYS))
-    written = orjson.dumps([VERSION, structure, extra], option=orjson.OPT_SORT_KEYS)
-    return sha256(written).digest()
+        structure[name] = sorted(structure[name], key=_text)
+    return sha256(_text([structure, extra]).encode()).digest()
+
+
+def _text(value: Any) -> str:
+    # ASCII only, so that no name has a form that cannot be encoded.
+    return json.dumps(value, sort_keys=True, ensure_ascii=True)

@@ -1,167 +1,153 @@
-"""Which addresses connections may reach: not this machine, not a cloud's metadata, not dbrag's own servers.
-
-Looked at twice: when a connection is put, by what its DSN says, and when it is opened, by what its names stand for then.
-"""
+"""Which addresses a connection may reach: not this machine's, a cloud's metadata or dbrag's own, unless allowed."""
 
 import socket
-from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
-from dbrag.catalog.dsn import PORT, Dsn
+from dbrag.catalog.dsn import DEFAULT_PORT, Dsn, Host
 from dbrag.errors import Fault, Invalid, Transient
-from dbrag.settings import Settings
+from dbrag.settings import OWN, Settings
 
-Address: TypeAlias = IPv4Address | IPv6Address
-OWN = "own"
-# AWS and others (also as IPv6), Alibaba, Oracle; the first is link-local, too.
-METADATA = {ip_address(text) for text in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "192.0.0.192")}
-NAT64 = IPv6Network("64:ff9b::/96")
-LOOPBACK = ip_address("127.0.0.1")
+Address = IPv4Address | IPv6Address
+LOOPBACK = IPv4Address("127.0.0.1")
 REDIS_PORT = 6379
-LOOKUP_FAILED = "the name of its host cannot be looked up"
+MOST_ADDRESSES = 4
+"""Addresses of one DSN that are tried: each may take the whole connect timeout, and a task has its limits."""
+
+REFUSED = [
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # reaches this machine, as loopback does
+        "127.0.0.0/8",
+        "169.254.0.0/16",  # link-local, with most clouds' metadata (169.254.169.254)
+        "100.100.100.200/32",  # metadata: Alibaba
+        "168.63.129.16/32",  # metadata: Azure's wire server
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/96",  # unspecified, loopback, and IPv4 addresses in a form that is no longer in use
+        "fe80::/10",
+        "ff00::/8",
+        "fd00:ec2::254/128",  # metadata: AWS
+        "fd20:ce::254/128",  # metadata: Google
+    )
+]
+# RFC 6052 and RFC 8215: their last 32 bits are an IPv4 address, to which a gateway translates.
+_NAT64 = [ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48")]
 
 
-class AddressRefused(Invalid):
-    """An address that the settings do not allow."""
+class _Own(NamedTuple):
+    """A server of dbrag; `database` is None for Redis, of which nothing may be reached."""
 
-    code = "address_refused"
-
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(f"this address may not be reached: {why}. {remedy}", faults=(Fault("/dsn", why),))
+    host: str
+    port: int
+    database: str | None
 
 
 def check_named(dsn: Dsn, settings: Settings) -> None:
-    """Refuses what can be refused without asking a name server. Raises: AddressRefused."""
-    for host, port in dsn.hosts:
-        address = _literal(host)
-        _check_own_name(dsn, host, port, settings)
-        if address is not None:
-            _check(dsn, address, port, settings)
+    """Refuses what can be seen from the DSN alone: for the API, which asks no DNS.
 
-
-def resolved(dsn: Dsn, settings: Settings) -> dict[str, str]:
-    """libpq's parameters with each host pinned to an address that was looked at, so that a second answer of the name
-    server cannot lead elsewhere. TLS still checks the name.
-
-    Raises: AddressRefused; Transient where a name cannot be looked up.
+    Raises: Invalid (`address_refused`).
     """
-    hosts: list[str] = []
-    pinned: list[str] = []
-    ports: list[str] = []
-    for host, port in dsn.hosts:
-        _check_own_name(dsn, host, port, settings)
-        if host.startswith(("/", "@")):
-            _check(dsn, LOOPBACK, port, settings)
-            addresses = [""]
-        else:
-            found = list(_look_up(host, port))
-            for address in found:
-                _check(dsn, address, port, settings)
-            addresses = [str(address) for address in found]
+    own = list(_own_servers(settings))
+    for host in dsn.hosts:
+        same_name = [_Own(host.name.lower(), host.port, name) for name in (dsn.database, None)]
+        if OWN not in settings.connections_allow and any(server in own for server in same_name):
+            raise _refusal()
+        for address in _literal(host.name):
+            _check(address, host.port, dsn.database, settings, _literal)
+
+
+def resolve(dsn: Dsn, settings: Settings) -> Dsn:
+    """The DSN with the addresses of its hosts, so that what was checked here is what libpq connects to.
+
+    Raises: Invalid (`address_refused`) where any of a host's addresses is refused; Transient (`source_unreachable`)
+    where a name has none.
+    """
+    hosts: list[Host] = []
+    for host in dsn.hosts:
+        addresses = _look_up(host.name)
+        if not addresses:
+            raise Transient(
+                "The database cannot be reached: the name of its host has no address.", code="source_unreachable"
+            )
         for address in addresses:
-            hosts.append(host)
-            pinned.append(address)
-            ports.append(port)
-    return dsn.parameters | {"host": ",".join(hosts), "hostaddr": ",".join(pinned), "port": ",".join(ports)}
+            _check(address, host.port, dsn.database, settings, _look_up)
+        hosts += [host] if host.is_socket else [host._replace(address=str(address)) for address in addresses]
+    return replace(dsn, hosts=tuple(hosts[:MOST_ADDRESSES]))
 
 
-def is_inside(address: Address) -> bool:
-    """Whether it leads to this machine, its link, a cloud's metadata service, or nowhere in particular."""
-    address = _unwrapped(address)
-    return (
-        address in METADATA
-        or address.is_loopback
-        or address.is_link_local
-        or address.is_unspecified
-        or address.is_multicast
-    )
+def _check(
+    address: Address, port: int, database: str, settings: Settings, find: Callable[[str], list[Address]]
+) -> None:
+    """`find` says which addresses the names of dbrag's own servers have."""
+    plain = _plain(address)
+    for own in _own_servers(settings):
+        same_place = own.port == port and any(_place(plain) == _place(_plain(other)) for other in find(own.host))
+        if same_place and own.database in (None, database):
+            if OWN in settings.connections_allow:
+                return
+            raise _refusal()
+    allowed = any(form in network for network in settings.allowed_networks for form in (address, plain))
+    if not allowed and any(plain in network for network in REFUSED):
+        raise _refusal()
 
 
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, if it does."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped:
-            return address.ipv4_mapped
-        if address in NAT64:
-            return IPv4Address(int(address) & 0xFFFF_FFFF)
-        if address.sixtofour:
-            return address.sixtofour
-    return address
-
-
-def _literal(host: str) -> Address | None:
-    """The address that a host stands for without a name server; None for a name."""
-    if host.startswith(("/", "@")) or host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost"):
-        return LOOPBACK
-    try:
-        return ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        pass
-    try:  # 127.1, 0x7f000001, 2130706433: what the resolver takes for an IPv4 address
-        return IPv4Address(socket.inet_aton(host))
-    except OSError:
-        return None
-
-
-def _look_up(host: str, port: str) -> Iterator[Address]:
-    try:
-        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise Transient(LOOKUP_FAILED, code="source_unreachable") from None
-    for address in dict.fromkeys(str(entry[4][0]) for entry in found):
-        yield ip_address(address.partition("%")[0])
-
-
-def _check(dsn: Dsn, address: Address, port: str, settings: Settings) -> None:
-    if OWN not in settings.connections_allow:
-        real = _unwrapped(address)
-        for own_host, own_port, own_database in _own_servers(settings):
-            same = own_port == port and real in _addresses(own_host, own_port)
-            if same and own_database in (None, dsn.database):
-                raise _own(own_database)
-    if is_inside(address) and not any(
-        _unwrapped(address) in ip_network(network) for network in settings.connections_allow if network != OWN
-    ):
-        raise AddressRefused(
-            "it is loopback, link-local, or a cloud's metadata service",
-            "The operator can allow it in DBRAG_CONNECTIONS_ALLOW",
-        )
-
-
-def _check_own_name(dsn: Dsn, host: str, port: str, settings: Settings) -> None:
-    """By name, where no address is known yet."""
-    if OWN in settings.connections_allow:
-        return
-    for own_host, own_port, own_database in _own_servers(settings):
-        if (host.lower(), port) == (own_host.lower(), own_port) and own_database in (None, dsn.database):
-            raise _own(own_database)
-
-
-def _own(database: str | None) -> AddressRefused:
-    what = "it is dbrag's own database" if database else "it is dbrag's own broker or cache"
-    return AddressRefused(what, "The operator can allow that with the word `own` in DBRAG_CONNECTIONS_ALLOW")
-
-
-def _own_servers(settings: Settings) -> Iterator[tuple[str, str, str | None]]:
-    """Hosts and ports of dbrag's own servers, and for PostgreSQL the database; nobody else's data is in there."""
-    own = conninfo_to_dict(settings.database_url.get_secret_value())
-    for host in str(own.get("host") or "localhost").split(","):
-        yield host, str(own.get("port") or PORT).partition(",")[0], str(own.get("dbname") or own.get("user") or "")
+def _own_servers(settings: Settings) -> Iterable[_Own]:
+    database = {name: str(value) for name, value in conninfo_to_dict(settings.database_url.get_secret_value()).items()}
+    names = (database.get("host", "") + "," + database.get("hostaddr", "")).split(",")
+    ports = [int(port or DEFAULT_PORT) for port in database.get("port", "").split(",")]
+    for name in names:
+        for port in ports:
+            yield _Own(name.lower() or "/", port, database.get("dbname", database.get("user")))
     for url in (settings.celery_broker_url, settings.cache_url):
-        for part in url.get_secret_value().split(";") if url else []:
+        # Sentinels are separated by semicolons.
+        for part in url.get_secret_value().split(";") if url else ():
             parts = urlsplit(part)
-            yield parts.hostname or "localhost", str(parts.port or REDIS_PORT), None
+            if parts.hostname:
+                yield _Own(parts.hostname, parts.port or REDIS_PORT, None)
 
 
-def _addresses(host: str, port: str) -> set[Address]:
-    literal = _literal(host)
-    if literal is not None:
-        return {_unwrapped(literal)}
+def _literal(name: str) -> list[Address]:
+    """The address that a name stands for without DNS, in any notation that the C library takes, such as `127.1`."""
+    if name.startswith(("/", "@")) or name.lower().rstrip(".") == "localhost" or name.lower().endswith(".localhost"):
+        return [LOOPBACK]
+    return _addresses(name, socket.AI_NUMERICHOST)
+
+
+def _look_up(name: str) -> list[Address]:
+    return _literal(name)[:1] if name.startswith(("/", "@")) else _addresses(name, 0)
+
+
+def _addresses(name: str, flags: int) -> list[Address]:
     try:
-        return {_unwrapped(address) for address in _look_up(host, port)}
-    except Transient:  # by its name it was compared already
-        return set()
+        answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=flags)
+    except (OSError, UnicodeError):  # a name that no label may have is a UnicodeError
+        return []
+    return [ip_address(answer[4][0]) for answer in answers]
+
+
+def _plain(address: Address) -> Address:
+    """The IPv4 address that one of version 6 leads to, where it is a form of one."""
+    if isinstance(address, IPv4Address):
+        return address
+    if any(address in network for network in _NAT64):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _place(address: Address) -> Address:
+    """The same for all addresses by which this machine reaches itself."""
+    return LOOPBACK if address.is_loopback or address.is_unspecified else address
+
+
+def _refusal() -> Invalid:
+    detail = (
+        "This address is refused: it is this machine's own, link-local, a cloud's metadata service or one of dbrag's "
+        "own servers. An operator can allow it with DBRAG_CONNECTIONS_ALLOW."
+    )
+    return Invalid(detail, code="address_refused", faults=(Fault("/dsn", detail),))
