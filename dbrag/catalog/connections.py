@@ -1,7 +1,7 @@
 """Registered databases: put, found, deleted. Nothing here reaches them; workers do."""
 
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -101,9 +101,9 @@ def encrypt_anew(conn: pool.Connection, settings: Settings) -> int:
     return done
 
 
-def address(connection: Connection, settings: Settings) -> dict[str, Any]:
+def address(connection: Connection, settings: Settings) -> dict[str, str]:
     """What of a DSN its owner may see: host, port, database, user, sslmode."""
-    return dsn.parse(Vault(settings).decrypt(connection.dsn)).shown()
+    return dsn.parse(Vault(settings).decrypt(connection.dsn)).shown
 
 
 def _select(

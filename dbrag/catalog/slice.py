@@ -7,7 +7,6 @@ from typing import Self
 from dbrag.catalog import connections, home
 from dbrag.catalog.describe import describer
 from dbrag.catalog.fingerprint import fingerprint
-from dbrag.catalog.masking import policy
 from dbrag.catalog.model import Connection, Table
 from dbrag.documents.model import Collection
 from dbrag.errors import Permanent
@@ -46,5 +45,5 @@ class Slice:
 
     def fingerprint(self, table: Table) -> bytes:
         """What changes when the table, its describer, or what may be seen of its rows does."""
-        shown = policy(self.connection.masking), f"samples {self.connection.sample_rows}"
-        return fingerprint(table, describer(self.runtime.settings), *shown)
+        seen = repr(self.connection.masking), f"{self.connection.sample_rows} rows"
+        return fingerprint(table, describer(self.runtime.settings), *seen)
