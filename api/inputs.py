@@ -136,7 +136,7 @@ class MaskingInput(Strict):
 
 
 class ConnectionInput(Strict):
-    dsn: Line = Field(description="PostgreSQL, as a libpq URI; of a role that may read, no more.")
+    dsn: str = Field(max_length=4096, description="PostgreSQL, as a libpq URI; of a role that may read, no more.")
     masking: MaskingInput = Field(default_factory=lambda: MaskingInput.model_validate({}))
     sample_rows: int = Field(5, ge=0, le=20, description="Rows of each table that are looked at; 0 for none.")
     update_every_s: int | None = Field(None, ge=60, le=31_536_000, description="How often beat updates the catalog.")

@@ -81,10 +81,6 @@ def test_an_unknown_thing_is_404(call: Call, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("PUT", "/v1/connections/a"),
-        ("POST", "/v1/connections/a/catalog:update"),
-        ("GET", "/v1/connections/a/tables"),
-        ("POST", "/v1/catalog/search"),
         ("GET", "/v1/usage"),
         ("GET", f"/v1/jobs/{NO_ONE}/events"),
     ],
