@@ -1,7 +1,7 @@
 """What requests hold, as models: of bodies, of query parameters (…Query), of paths (…Path) and of headers."""
 
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -12,6 +12,7 @@ from dbrag.catalog.model import Masking
 from dbrag.documents.model import Storage
 from dbrag.jobs.model import ItemStatus, Kind, Status
 from dbrag.jobs.model import Queue as QueueName
+from dbrag.vectors.model import Mode
 
 
 class Parameters(BaseModel):
@@ -70,6 +71,9 @@ class CollectionInput(Strict):
     ef_construction: int | None = Field(
         None, ge=4, le=1000, description="HNSW: candidates kept while building; at least 2 × m."
     )
+    language: Line | None = Field(
+        None, description="In which words are looked up: one of PostgreSQL's, `simple` or `none`. It stays."
+    )
     chunking: ChunkingInput = Field(default_factory=lambda: ChunkingInput.model_validate({}))
 
 
@@ -116,12 +120,16 @@ class SearchInput(Strict):
     )
     limit: int = Field(10, ge=1, le=1000)
     filter: Metadata | None = Field(None, description="Finds only documents whose metadata contain this object.")
-    mode: Literal["vector", "text", "hybrid"] = "vector"
+    mode: Annotated[Mode, Field(strict=False)] = Field(
+        Mode.VECTOR, description="What to go by: the meaning, the words of `query` (`text`), or both (`hybrid`)."
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if (self.query is None) == (self.vector is None):
             raise PydanticCustomError("question", "give exactly one of `query` and `vector`")
+        if self.mode is not Mode.VECTOR and self.query is None:
+            raise PydanticCustomError("question", "a vector has no words: give `query` for this mode")
         return self
 
 
@@ -171,6 +179,7 @@ class SearchCatalogInput(Strict):
     query: Question = Field(description="What you want to know, in your own words.")
     connections: list[Line] | None = Field(None, min_length=1, max_length=20, description="Only tables of these.")
     limit: int = Field(10, ge=1, le=100)
+    mode: Annotated[Mode, Field(strict=False)] = Mode.HYBRID
 
 
 class RouteInput(Strict):

@@ -55,6 +55,7 @@ class CollectionOutput(BaseModel):
     m: int
     ef_construction: int
     chunking: ChunkingOutput
+    language: str = Field(description="In which words are looked up; `none`: they are not.")
     building: BuildingOutput | None
     paused_at: datetime | None = Field(description="Since when what is accepted for it waits; null: it does not.")
     created_at: datetime
@@ -144,8 +145,17 @@ class ItemOutput(BaseModel):
     error: dict[str, Any] | None
 
 
+class SpanOutput(BaseModel):
+    start: int
+    end: int
+
+
 class HitOutput(BaseModel):
-    """A chunk; `start` and `end` are character offsets into its document's text, `score` is 1 − cosine distance."""
+    """A chunk; `start` and `end` are character offsets into its document's text.
+
+    `score` is 1 − cosine distance; in the mode `text` a positive number, the larger the more of the rare words a chunk
+    has; in `hybrid` 1 for what is first by both.
+    """
 
     external_id: str
     chunk_id: int
@@ -154,6 +164,7 @@ class HitOutput(BaseModel):
     end: int
     score: float
     metadata: dict[str, Any]
+    highlights: list[SpanOutput] = Field(description="Where words of the question are in the document's text.")
 
 
 class MaskingOutput(BaseModel):

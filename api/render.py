@@ -21,6 +21,7 @@ def collection(found: Collection) -> outputs.CollectionOutput:
         m=found.m,
         ef_construction=found.ef_construction,
         chunking=outputs.ChunkingOutput(max_tokens=found.max_tokens, overlap_tokens=found.overlap_tokens),
+        language=found.language,
         building=found.building and outputs.BuildingOutput.model_validate(found.building, from_attributes=True),
         paused_at=found.paused_at,
         created_at=found.created_at,

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from dbrag.catalog.dsn import Dsn
 from dbrag.catalog.refusals import refused_connection
-from dbrag.database.pool import CONNECT_OPTIONS, IDLE_TIMEOUT, Connection
+from dbrag.database.pool import CONNECT_OPTIONS, Connection
 from dbrag.settings import Settings
 
 # What a server has beyond its own statement_timeout before it is taken for dead, in seconds.
@@ -50,10 +50,8 @@ def connect(dsn: Dsn, settings: Settings) -> Connection:
 
 
 def _parameters(dsn: Dsn, timeout_s: float) -> dict[str, Any]:
-    options = (
-        f"{IDLE_TIMEOUT} -c default_transaction_read_only=on -c statement_timeout={timeout_s * 1000:.0f}ms"
-        f" -c lock_timeout={timeout_s * 500:.0f}ms"
-    )
+    timeouts = f"-c statement_timeout={timeout_s * 1000:.0f}ms -c lock_timeout={timeout_s * 500:.0f}ms"
+    options = f"-c default_transaction_read_only=on -c idle_in_transaction_session_timeout=15s {timeouts}"
     parameters: dict[str, Any] = {**CONNECT_OPTIONS, **_NOTHING_OF_OURS, **dsn.parameters}
     if "sslcert" in dsn.parameters:
         parameters["sslcertmode"] = "allow"

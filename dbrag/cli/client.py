@@ -15,6 +15,7 @@ from dbrag.cli.model import Collection, Hit, Item, Job, Page, Retried
 from dbrag.cli.refusal import refusal
 from dbrag.cli.sources import Source
 from dbrag.errors import NotFound, Permanent, Transient
+from dbrag.vectors.model import Mode
 
 # A page of a list at most (DESIGN: limit 1–200).
 PAGE = 200
@@ -79,8 +80,8 @@ class Client:
     def send_document(self, collection: str, document: Mapping[str, Any]) -> Job:
         return self._post_job(_collection(collection) + "/documents", json=document)
 
-    def search(self, collection: str, query: str, limit: int) -> list[Hit]:
-        body = {"query": query, "limit": limit}
+    def search(self, collection: str, query: str, limit: int, mode: Mode = Mode.VECTOR) -> list[Hit]:
+        body = {"query": query, "limit": limit, "mode": mode.value}
         return self._parse(Page[Hit], self._send("POST", _collection(collection) + "/search", json=body)).data
 
     def job(self, job_id: str) -> Job:

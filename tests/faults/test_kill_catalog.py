@@ -2,7 +2,7 @@
 
 import psutil
 
-from tests.integration.catalog_source import TABLES, source_database
+from tests.integration.catalog_database import TABLES, source_database
 from tests.running import Platform
 
 

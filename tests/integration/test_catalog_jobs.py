@@ -9,7 +9,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.integration.catalog_source import TABLES, SourceDatabase, source_database
+from tests.integration.catalog_database import TABLES, SourceDatabase, source_database
 from tests.running import Platform
 
 NAMES = (f"shop-{number}" for number in count())
