@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def answer(body: BaseModel, status: int = 200) -> Response:
-    return Response(body.model_dump_json(), status, mimetype="application/json")
+    return Response(body.model_dump_json(by_alias=True), status, mimetype="application/json")
 
 
 def page(found: Sequence[T], limit: int, cursor: Callable[[T], object], rendered: Callable[[T], BaseModel]) -> Response:

@@ -9,7 +9,19 @@ from api import auth, faults, observe, openapi, problems
 from api.outputs import Problem
 from api.process import Process
 from api.request import Request
-from api.routes import collections, documents, embeddings, health, index, jobs, later, queues, search
+from api.routes import (
+    collections,
+    connections,
+    documents,
+    embeddings,
+    health,
+    index,
+    jobs,
+    later,
+    queues,
+    search,
+    tables,
+)
 from dbrag.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -53,7 +65,7 @@ def create_app(settings: Settings) -> Api:
     app.before_request(auth.authorise)
     problems.register(app)
     openapi.pages(app)
-    for routes in (collections, documents, embeddings, search, jobs, index, queues):
+    for routes in (collections, documents, embeddings, search, jobs, index, queues, connections, tables):
         app.register_api(routes.bp)
     app.register_blueprint(later.bp)
     app.register_blueprint(health.bp)

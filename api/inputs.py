@@ -1,16 +1,18 @@
 """What requests hold, as models: of bodies, of query parameters (…Query), of paths (…Path) and of headers."""
 
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.fields import ExternalId, Line, Metadata, Question, Queue, Strict, Text
+from dbrag.catalog.model import Masking
 from dbrag.documents.model import Storage
 from dbrag.jobs.model import ItemStatus, Kind, Status
 from dbrag.jobs.model import Queue as QueueName
+from dbrag.vectors.model import Mode
 
 
 class Parameters(BaseModel):
@@ -38,6 +40,18 @@ class DocumentPath(CollectionPath):
     external_id: str = Field(description="Your name for the document; it may hold slashes.")
 
 
+class ConnectionPath(BaseModel):
+    name: str = Field(description="Name of a connection.")
+
+
+class NewConnectionPath(NewCollectionPath):
+    pass
+
+
+class TablePath(ConnectionPath):
+    table: str = Field(description="`schema.table`, as it stands in the catalog.")
+
+
 class JobPath(BaseModel):
     job_id: UUID = Field(description="Id of a job.")
 
@@ -56,6 +70,9 @@ class CollectionInput(Strict):
     m: int | None = Field(None, ge=2, le=100, description="HNSW: neighbours of an element in each layer.")
     ef_construction: int | None = Field(
         None, ge=4, le=1000, description="HNSW: candidates kept while building; at least 2 × m."
+    )
+    language: Line | None = Field(
+        None, description="In which words are looked up: one of PostgreSQL's, `simple` or `none`. It stays."
     )
     chunking: ChunkingInput = Field(default_factory=lambda: ChunkingInput.model_validate({}))
 
@@ -103,13 +120,73 @@ class SearchInput(Strict):
     )
     limit: int = Field(10, ge=1, le=1000)
     filter: Metadata | None = Field(None, description="Finds only documents whose metadata contain this object.")
-    mode: Literal["vector", "text", "hybrid"] = "vector"
+    mode: Annotated[Mode, Field(strict=False)] = Field(
+        Mode.VECTOR, description="What to go by: the meaning, the words of `query` (`text`), or both (`hybrid`)."
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if (self.query is None) == (self.vector is None):
             raise PydanticCustomError("question", "give exactly one of `query` and `vector`")
+        if self.mode is not Mode.VECTOR and self.query is None:
+            raise PydanticCustomError("question", "a vector has no words: give `query` for this mode")
         return self
+
+
+class MaskingInput(Strict):
+    """What of sample rows nobody is to see, beside what dbrag masks anyway."""
+
+    columns: list[Line] = Field([], max_length=100, description="Regular expressions for names of columns.")
+    shown: list[Line] = Field([], max_length=1000, description="`schema.table.column` that are not masked.")
+
+    def policy(self) -> Masking:
+        return Masking(self.columns, self.shown)
+
+
+class ConnectionInput(Strict):
+    dsn: str = Field(max_length=4096, description="PostgreSQL, as a libpq URI; of a role that may read, no more.")
+    masking: MaskingInput = Field(default_factory=lambda: MaskingInput.model_validate({}))
+    sample_rows: int = Field(5, ge=0, le=20, description="Rows of each table that are looked at; 0 for none.")
+    update_every_s: int | None = Field(None, ge=60, le=31_536_000, description="How often beat updates the catalog.")
+
+
+class UpdateCatalogInput(Strict):
+    """What to look at: the whole database, or less."""
+
+    schema_: Line | None = Field(None, alias="schema", description="Only this schema.")
+    table: Line | None = Field(None, description="Only this table; `schema` says which, where there are several.")
+    force: bool = Field(False, description="Describe anew what has not changed, too.")
+    queue: Queue = Field(QueueName.DEFAULT)
+
+
+class DescriptionInput(Strict):
+    """What is left out stays dbrag's own."""
+
+    purpose: Text | None = Field(None, max_length=2000)
+    grain: Line | None = Field(None, description="What one row stands for.")
+    key_columns: list[Line] | None = Field(None, max_length=50)
+    synonyms: list[Line] | None = Field(None, max_length=50)
+    questions: list[Line] | None = Field(None, max_length=50)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("description", "say something: purpose, grain, key_columns, synonyms, questions")
+        return self
+
+
+class SearchCatalogInput(Strict):
+    query: Question = Field(description="What you want to know, in your own words.")
+    connections: list[Line] | None = Field(None, min_length=1, max_length=20, description="Only tables of these.")
+    limit: int = Field(10, ge=1, le=100)
+    mode: Annotated[Mode, Field(strict=False)] = Mode.HYBRID
+
+
+class RouteInput(Strict):
+    query: Question = Field(description="What you want to know, in your own words.")
+    connections: list[Line] | None = Field(None, min_length=1, max_length=20, description="Only tables of these.")
+    collections: list[Line] | None = Field(None, min_length=1, max_length=20, description="Only documents of these.")
+    limit: int = Field(3, ge=1, le=20, description="How many of each at most.")
 
 
 class MoveInput(Strict):
@@ -174,6 +251,14 @@ class PutCollectionQuery(Parameters):
 
 class CollectionsQuery(PageQuery):
     cursor: Line | None = Field(None, description="`next_cursor` of the page before.")
+
+
+class ConnectionsQuery(CollectionsQuery):
+    pass
+
+
+class TablesQuery(CollectionsQuery):
+    schema_: Line | None = Field(None, alias="schema", description="Only tables of this schema.")
 
 
 class JobsQuery(PageQuery):

@@ -4,6 +4,8 @@ import re
 from uuid import UUID
 
 from api.auth import principal
+from dbrag.catalog import connections
+from dbrag.catalog.model import Connection as DatabaseConnection
 from dbrag.database.pool import Connection
 from dbrag.documents import collections
 from dbrag.documents.model import Collection
@@ -22,6 +24,13 @@ def collection(conn: Connection, name: str) -> Collection:
     if not _NAME.fullmatch(name):
         raise NotFound("no collection can have this name: a name is 1-63 of a-z, 0-9, _ and -")
     return collections.get(conn, tenant_id(), name)
+
+
+def connection(conn: Connection, name: str) -> DatabaseConnection:
+    """The tenant's connection of this name. Raises: NotFound, also for what can be no name at all."""
+    if not _NAME.fullmatch(name):
+        raise NotFound("no connection can have this name: a name is 1-63 of a-z, 0-9, _ and -")
+    return connections.get(conn, tenant_id(), name)
 
 
 def external_id(text: str) -> str:

@@ -1,8 +1,10 @@
 """What dbrag's functions return, in the words of the API: pure, one function a thing."""
 
 from datetime import datetime
+from typing import Any
 
 from api import outputs
+from dbrag.catalog.model import Connection, Description, Entry
 from dbrag.documents.model import Collection, Document
 from dbrag.jobs.model import Item, Job, QueueReport
 from dbrag.jobs.progress import progress
@@ -19,6 +21,7 @@ def collection(found: Collection) -> outputs.CollectionOutput:
         m=found.m,
         ef_construction=found.ef_construction,
         chunking=outputs.ChunkingOutput(max_tokens=found.max_tokens, overlap_tokens=found.overlap_tokens),
+        language=found.language,
         building=found.building and outputs.BuildingOutput.model_validate(found.building, from_attributes=True),
         paused_at=found.paused_at,
         created_at=found.created_at,
@@ -59,6 +62,62 @@ def item(found: Item) -> outputs.ItemOutput:
 
 def hit(found: Hit) -> outputs.HitOutput:
     return outputs.HitOutput.model_validate(found, from_attributes=True)
+
+
+def connection(found: Connection, address: dict[str, Any], tables: int) -> outputs.ConnectionOutput:
+    return outputs.ConnectionOutput(
+        name=found.name,
+        **address,
+        masking=outputs.MaskingOutput.model_validate(found.masking, from_attributes=True),
+        sample_rows=found.sample_rows,
+        update_every_s=found.update_every_s,
+        tables=tables,
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+    )
+
+
+def table_summary(found: Entry) -> outputs.TableSummaryOutput:
+    return outputs.TableSummaryOutput(
+        connection=found.connection,
+        schema_=found.table.schema,
+        table=found.table.name,
+        kind=found.table.kind,
+        purpose=found.shown.purpose,
+        described_by=found.shown_by,
+        columns=len(found.table.columns),
+        row_estimate=found.table.row_estimate,
+        described_at=found.described_at,
+    )
+
+
+def table(found: Entry) -> outputs.TableOutput:
+    return outputs.TableOutput(
+        connection=found.connection,
+        schema_=found.table.schema,
+        table=found.table.name,
+        kind=found.table.kind,
+        comment=found.table.comment,
+        description=description(found.shown),
+        described_by=found.shown_by,
+        fallback=found.fallback and outputs.FallbackOutput.model_validate(found.fallback, from_attributes=True),
+        columns=[outputs.ColumnOutput.model_validate(one, from_attributes=True) for one in found.table.columns],
+        primary_key=found.table.primary_key,
+        unique_keys=found.table.unique_keys,
+        foreign_keys=[
+            outputs.ForeignKeyOutput.model_validate(one, from_attributes=True) for one in found.table.foreign_keys
+        ],
+        indexes=[outputs.IndexedOutput.model_validate(one, from_attributes=True) for one in found.table.indexes],
+        definition=found.table.definition,
+        partitions=found.table.partitions,
+        row_estimate=found.table.row_estimate,
+        samples=found.samples,
+        described_at=found.described_at,
+    )
+
+
+def description(found: Description) -> outputs.DescriptionOutput:
+    return outputs.DescriptionOutput.model_validate(found, from_attributes=True)
 
 
 def index(found: IndexReport, probe: Probe | None) -> outputs.IndexOutput:

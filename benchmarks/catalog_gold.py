@@ -1,109 +1,107 @@
-"""What people ask of samples/: questions with the tables of shop.sql that answer them, and questions for documents.
+"""Questions as people ask them, and the tables of samples/databases/shop.sql, or the documents, that answer them.
 
-Written before any search was tried on them, and in the words of people who have not seen the columns. Nothing is ever
-fitted to them but the coefficients of dbrag/catalog/calibrate.py, which benchmarks/catalog.py checks on questions that
-were left out.
+Written before the search was tuned, from the schema's meaning and not from its words; several tables where any of them
+would do.
 """
 
-from typing import NamedTuple
+TABLES: dict[str, tuple[str, ...]] = {
+    "Which products sell best this month?": ("shop.monthly_sales", "shop.order_items"),
+    "Who reports to whom?": ("hr.employees",),
+    "unpaid bills older than 30 days": ("finance.overdue_invoices", "finance.invoices"),
+    "How much money did we give back last week?": ("finance.refunds",),
+    "Which articles are about to run out?": ("shop.low_stock", "shop.stock_levels"),
+    "average rating of a kettle": ("shop.reviews",),
+    "Where is my parcel?": ("shop.shipments",),
+    "customers in Switzerland": ("shop.customers", "shop.addresses", "shop.countries"),
+    "What did this item cost last year?": ("shop.price_history",),
+    "people who abandoned their basket": ("shop.carts", "shop.cart_items"),
+    "Why do people send things back?": ("shop.returns",),
+    "open complaints by urgency": ("shop.support_tickets",),
+    "Who is on sick leave today?": ("hr.absences",),
+    "payroll by department": ("hr.salaries", "hr.departments", "hr.employees"),
+    "Which vendors deliver late?": ("shop.purchase_orders", "shop.suppliers"),
+    "VAT rate in France": ("finance.tax_rates",),
+    "gold members and how many points they have": ("shop.loyalty_accounts",),
+    "goods that left the warehouse yesterday": ("shop.t_inv_mv", "shop.shipments"),
+    "discount codes that are still valid": ("shop.coupons",),
+    "Which pages do visitors look at most?": ("shop.page_views",),
+    "candidates who were invited to an interview": ("hr.applicants",),
+    "credit cards that expire soon": ("shop.payment_cards",),
+    "subcategories of kitchen": ("shop.categories",),
+    "bookings on account 4711": ("finance.gl_entries",),
+    "who has agreed to get advertising by mail": ("shop.customers",),
+    "revenue per month": ("shop.monthly_sales",),
+    "What do we pay per piece when we buy from a supplier?": ("shop.purchase_order_lines",),
+    "Which delivery companies do we use?": ("shop.carriers", "shop.shipments"),
+    "how customers paid: by card or bank transfer": ("finance.payments",),
+    "manufacturer of an article": ("shop.brands", "shop.products"),
+    "things people would like to have some day": ("shop.wishlists",),
+    "who took part in the first aid course": ("hr.training_attendance", "hr.trainings"),
+    "newest hires": ("hr.employees",),
+    "what was said in a conversation with the service desk": ("shop.ticket_messages",),
+    "labels such as 'vegan' on products": ("shop.tags", "shop.product_tags"),
+    "photos of a product": ("shop.product_images",),
+    "number of orders per day": ("shop.orders",),
+    "which items were in order 17": ("shop.order_items",),
+    "heaviest articles": ("shop.products",),
+    "cost centers": ("hr.departments",),
+}
 
-
-class Gold(NamedTuple):
-    """A question, and the tables (`schema.table`) any of which among the first three answers it."""
-
-    query: str
-    tables: frozenset[str]
-
-
-def _gold(query: str, *tables: str) -> Gold:
-    return Gold(query, frozenset(tables))
-
-
-TABLES = [
-    _gold("which products sell best this month?", "shop.v_product_sales", "shop.order_items"),
-    _gold("who reports to whom?", "hr.v_org_chart", "hr.employees"),
-    _gold("unpaid invoices older than 30 days", "finance.v_overdue_invoices", "finance.invoices"),
-    _gold("how much did we take yesterday per country?", "shop.daily_revenue"),
-    _gold("which articles are running low?", "shop.stock_levels"),
-    _gold("customers who have not bought anything for a year", "shop.v_customer_value", "shop.orders"),
-    _gold("abandoned baskets of last week", "shop.carts", "shop.cart_items"),
-    _gold("why do people send shoes back?", "shop.returns"),
-    _gold("how many days of vacation has Ada taken?", "hr.leave_requests"),
-    _gold("average pay of software engineers", "hr.salaries", "hr.positions"),
-    _gold("parcels that arrived later than promised", "shop.shipments"),
-    _gold("which carrier is the slowest?", "shop.shipments"),
-    _gold("what do we still owe our vendors?", "finance.supplier_bills"),
-    _gold("cheapest vendor for an article", "shop.supplier_offers"),
-    _gold("exchange rate of the Swiss franc in March", "finance.fx_rates"),
-    _gold("who works the night shift on Sunday?", "hr.t_emp_sched"),
-    _gold("did marketing spend more than planned?", "finance.budgets"),
-    _gold("taxi receipts waiting for reimbursement", "finance.expense_claims"),
-    _gold("declined credit card transactions", "shop.payments"),
-    _gold("coupons that are about to expire", "shop.discount_codes"),
-    _gold("worst rated items", "shop.reviews"),
-    _gold("complaints nobody has answered yet", "shop.support_tickets"),
-    _gold("most visited pages on mobile phones", "shop.page_views"),
-    _gold("when did the price of this shirt go up?", "shop.price_history"),
-    _gold("goods written off or lost in the warehouse", "shop.t_inv_mv"),
-    _gold("total amount booked to advertising", "finance.journal_lines", "finance.accounts"),
-    _gold("where do our customers live?", "shop.addresses"),
-    _gold("people who were recommended by a friend", "shop.customers"),
-    _gold("bonus points that a shopper can still spend", "shop.loyalty_points"),
-    _gold("candidates invited to an interview", "hr.applicants"),
-    _gold("VAT percentage in Poland", "shop.countries"),
-    _gold("bar code of the green shirt in size M", "shop.product_variants"),
-    _gold("what belongs to kitchen and lighting?", "shop.categories", "shop.product_categories"),
-    _gold("how many people work in logistics?", "hr.departments", "hr.employees"),
-    _gold("expired credit cards", "shop.payment_cards"),
-    _gold("open headcount: who left us last year?", "hr.employees"),
-    _gold("what was in order 4711?", "shop.order_items", "shop.orders"),
-    _gold("our most valuable shoppers", "shop.v_customer_value"),
-    _gold("how long does it take until new goods arrive from China?", "shop.supplier_offers", "shop.suppliers"),
-    _gold("turnover by sales channel", "shop.daily_revenue", "shop.orders"),
-]
-
-DOCUMENTS = [
+# Answered by samples/ and docs/.
+DOCUMENTS: tuple[str, ...] = (
     "Can the president be removed from office by impeachment?",
-    "How old must a senator be?",
-    "Which amendment protects the freedom of speech?",
-    "Who elects the members of the House of Representatives?",
-    "What is needed to change the constitution?",
-    "How does a bill become a law without the president's signature?",
     "Where should variable data such as logs be stored?",
-    "What belongs into /usr/local?",
-    "Is /opt meant for add-on software?",
-    "Which commands must be in /bin?",
-    "What is /proc for?",
     "Should I install stable, testing or unstable?",
-    "What is a Debian package made of?",
-    "What is the difference between Depends and Recommends?",
-    "How do I keep a package at its present version?",
-    "Which desktop environment should a beginner choose?",
     "radioactive metal used as fuel in nuclear reactors",
-    "Who discovered hydrogen?",
-    "Which gas makes balloons float?",
-    "poisonous liquid metal in thermometers",
-    "How does Black treat trailing commas?",
-    "What line length does the formatter use?",
-    "How are docstrings indented?",
-    "cynical definition of a bachelor",
-    "What does Bierce say about being a bore?",
-    "What does Mr Darcy think of Elizabeth's eyes?",
-    "Why does Mr Collins want to marry?",
-    "Who is coming to live at Netherfield Park?",
     "What happens when a worker is killed?",
-    "How is a segment of the index sealed?",
-]
+    "How old must a senator be?",
+    "Which amendment speaks of freedom of speech?",
+    "What does Mr. Bennet think of his wife?",
+    "What is Mr. Darcy's first proposal like?",
+    "How does Black format long lines?",
+    "Does Black use single or double quotes?",
+    "what belongs into /usr/share",
+    "purpose of the /opt directory",
+    "a cynical definition of politics",
+    "How does the devil's dictionary define marriage?",
+    "atomic number of oxygen",
+    "Which gas is used in balloons instead of hydrogen?",
+    "How do I find a Debian package by its content?",
+    "What are backports in Debian?",
+    "who may declare war according to the constitution",
+    "What is the purpose of the relay?",
+    "why is there a window of jobs in the broker",
+    "how long does a lease last and what depends on it",
+    "What is a segment of a generation?",
+    "how a claim id guards a job",
+    "When is a job held?",
+    "how do tenants take turns",
+    "metal that is liquid at room temperature",
+    "Which device nodes are in /dev?",
+    "Lady Catherine's visit to Elizabeth",
+)
 
-BOTH = [
-    "What taxes may be collected, and which rate do we charge in each country?",
-    "Who fixes the value of foreign money, and what is it today?",
-    "How is the president paid, and what do our directors earn?",
-    "Who approves treaties, and who approved these absences?",
-    "Which executive departments are there in the government and in our company?",
-    "What is urgent: jobs on the critical queue, tickets with a high priority?",
-    "What is tried again after a failure: declined payments, failed jobs?",
-    "How are inhabitants counted, and how many customers live in each country?",
-    "What did embedding cost, and what did employees spend on travel?",
-    "Who pays public debts, and which bills of suppliers are due?",
-]
+# Answered by both: a table has the figures, a document the rule; added to the documents as notes by the benchmark.
+NOTES: dict[str, str] = {
+    "returns-policy": "Returns policy. Customers may send goods back within 30 days. Damaged goods are refunded in full, "
+    "a changed mind costs the return shipping. The service desk decides about late returns.",
+    "travel-policy": "Absence policy. Employees report sick leave before nine o'clock on the first day. Holidays are "
+    "requested four weeks ahead; parental leave needs three months.",
+    "dunning": "Dunning. An overdue invoice gets a reminder after 14 days and a second one after 30 days; after 60 days "
+    "it goes to a collection agency.",
+    "loyalty": "Loyalty programme. Members collect one point per euro; silver begins at 500 points, gold at 2,000.",
+    "reorder": "Reordering stock. When fewer pieces are on hand than the reorder point, purchasing orders from the "
+    "cheapest supplier with a rating of four or better.",
+}
+BOTH: tuple[str, ...] = (
+    "returns of damaged goods",
+    "sick leave of employees",
+    "overdue invoices and reminders",
+    "loyalty points of gold members",
+    "stock below the reorder point",
+    "refunds for damaged goods",
+    "holidays of employees",
+    "supplier ratings when we reorder",
+    "parental leave",
+    "late returns at the service desk",
+)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dbrag.catalog.cache import EntryCache
 from dbrag.database.pool import Pool, open_pool
 from dbrag.documents.extract import Extractor
 from dbrag.embedding.cache import VectorCache
@@ -28,6 +29,7 @@ class Runtime:
     cache: VectorCache | None
     governor: Governor
     answers: AnswerCache | None
+    entries: EntryCache | None
     provider: Provider
     broker: Broker
     publisher: Publisher
@@ -49,6 +51,8 @@ class Runtime:
             self.cache.close()
         if self.answers:
             self.answers.close()
+        if self.entries:
+            self.entries.close()
         self.pool.close()
 
 
@@ -61,6 +65,7 @@ def open_runtime(settings: Settings, connections: int = 4, draining: Callable[[]
         pool=pool,
         cache=VectorCache(cache_url, settings.cache_ttl_s) if cache_url else None,
         answers=AnswerCache(cache_url, settings.answer_cache_ttl_s) if cache_url else None,
+        entries=EntryCache(cache_url, settings.catalog_cache_ttl_s) if cache_url else None,
         governor=governor,
         provider=Provider(settings, governor),
         broker=broker,

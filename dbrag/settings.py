@@ -1,5 +1,6 @@
 """Every setting: its environment variable, default, unit and meaning; docs/settings.md is made from this file."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
@@ -24,6 +25,10 @@ OPENAI_MODELS = {
     "text-embedding-3-large": Model(dimensions=3072, shortens=True, usd_per_million_tokens=0.13),
     "text-embedding-ada-002": Model(dimensions=1536, usd_per_million_tokens=0.10),
 }
+
+
+OWN = "own"
+"""The word in `connections_allow` that allows dbrag's own servers."""
 
 
 class Settings(BaseSettings):
@@ -216,6 +221,17 @@ class Settings(BaseSettings):
         return host.strip("[]") or "127.0.0.1", int(port)
 
     @property
+    def allowed_networks(self) -> list[IPv4Network | IPv6Network]:
+        """The networks among `connections_allow`.
+
+        Raises: ValueError.
+        """
+        try:
+            return [ip_network(word) for word in self.connections_allow if word != OWN]
+        except ValueError as exc:
+            raise ValueError(f"DBRAG_CONNECTIONS_ALLOW must hold networks such as 127.0.0.0/8, or own: {exc}") from exc
+
+    @property
     def task_time_limit_s(self) -> float:
         """Seconds after which Celery kills a task: inside the lease, so a claim never outlives its worker unseen."""
         return self.lease_s * 0.9
@@ -249,6 +265,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _relay_metrics_is_an_address(self) -> Self:
         _ = self.relay_metrics_address
+        return self
+
+    @model_validator(mode="after")
+    def _allowed_networks_are_networks(self) -> Self:
+        _ = self.allowed_networks
         return self
 
     @model_validator(mode="after")

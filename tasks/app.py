@@ -8,7 +8,8 @@ from workers.schedule import SCHEDULE
 # They listen to Celery's signals; imported, they are connected.
 __all__ = ["app", "deaf", "reconnect", "start"]
 
-MODULES = ("ingest_document", "batch_embed", "embed_pending", "rebuild_index", "upkeep", "canary")
+KINDS = ("ingest_document", "batch_embed", "update_metadata_catalog", "rebuild_index")
+MODULES = (*KINDS, "embed_pending", "upkeep", "canary")
 
 app = Celery("dbrag", include=[f"tasks.{module}" for module in MODULES])
 app.config_from_object("celeryconfig")

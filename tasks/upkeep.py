@@ -1,5 +1,7 @@
 """Beat's duties."""
 
+from dbrag.catalog import clearing as catalog_clearing
+from dbrag.catalog import requests
 from dbrag.documents import purge
 from dbrag.vectors import clearing, index, probes, removal
 from tasks.define import task
@@ -25,9 +27,20 @@ def index_upkeep() -> dict[str, object]:
 
 @task("purge_deleted")
 def purge_deleted() -> dict[str, object]:
-    """Removes what is left of deleted collections, and of generations that were replaced or given up."""
+    """Removes what is left of deleted collections and connections, and of generations that are not used any more."""
     generations = clearing.clear_generations(runtime().pool, runtime().settings)
-    return {"documents": purge.purge_deleted(runtime().pool), "generations": generations}
+    tables = catalog_clearing.clear_connections(runtime().pool)
+    return {"documents": purge.purge_deleted(runtime().pool), "generations": generations, "tables": tables}
+
+
+@task("catalog_upkeep")
+def catalog_upkeep() -> dict[str, object]:
+    """Has catalogs updated whose time has come."""
+    with runtime().pool.connection() as conn:
+        requested = requests.request_due(conn, runtime().settings)
+    if requested:
+        runtime().publisher.poke()
+    return {"requested": requested}
 
 
 @task("recall_probe", soft_time_limit_s=PROBE_LIMIT_S, time_limit_s=PROBE_LIMIT_S + 10)

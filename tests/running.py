@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from cryptography.fernet import Fernet
 
 from dbrag.accounts import keys
 from dbrag.database import migrate
@@ -45,10 +46,13 @@ class Platform:
             "DBRAG_PUBLISH_AGAIN_S": "1",
             "DBRAG_RELAY_INTERVAL_S": "0.2",
             "DBRAG_SEGMENT_ROWS": "1000",
+            "DBRAG_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            "DBRAG_CONNECTIONS_ALLOW": '["127.0.0.0/8"]',
             **env,
         }
         ours = {name.removeprefix("DBRAG_").lower(): value for name, value in servers.env.items()}
-        self.settings = Settings.model_validate(ours | servers.env)
+        allowed = {"connections_allow": ["127.0.0.0/8"]}  # the environment has it as JSON
+        self.settings = Settings.model_validate(ours | servers.env | allowed)
         migrate.upgrade(self.settings)
         self.apps = apps = Apps(ROOT, servers.folder, servers.env)
         self.api = servers.spawn(apps.api(servers.ports.take()))

@@ -9,5 +9,6 @@ _OPTIONS = {"queue": "low", "expires": UPKEEP_INTERVAL_S}
 SCHEDULE: dict[str, dict[str, Any]] = {
     "index_upkeep": {"task": "index_upkeep", "schedule": UPKEEP_INTERVAL_S, "options": _OPTIONS},
     "recall_probe": {"task": "recall_probe", "schedule": UPKEEP_INTERVAL_S, "options": _OPTIONS},
+    "catalog_upkeep": {"task": "catalog_upkeep", "schedule": UPKEEP_INTERVAL_S, "options": _OPTIONS},
     "purge_deleted": {"task": "purge_deleted", "schedule": UPKEEP_INTERVAL_S, "options": _OPTIONS},
 }

@@ -26,7 +26,13 @@ def put_collection(path: NewCollectionPath, query: PutCollectionQuery, body: Col
     (`rows`, `texts`, `tokens`, `cost_usd`, `seconds`), and nothing is changed.
     """
     wish = CollectionWish(
-        body.model, body.dimensions, body.storage, body.m, body.ef_construction, **body.chunking.model_dump()
+        body.model,
+        body.dimensions,
+        body.storage,
+        body.m,
+        body.ef_construction,
+        **body.chunking.model_dump(),
+        language=body.language,
     )
     with runtime().pool.connection() as conn:
         if query.dry_run:

@@ -1,4 +1,4 @@
-"""Search: the chunks nearest to a question, or to a vector."""
+"""Search: the chunks that answer a question, or are nearest to a vector."""
 
 import time
 
@@ -13,7 +13,7 @@ from api.outputs import HitOutput, Listing
 from api.process import runtime
 from dbrag.accounts.model import Scope
 from dbrag.documents.model import Collection
-from dbrag.errors import Fault, Invalid, NotAvailable
+from dbrag.errors import Fault, Invalid
 from dbrag.vectors.model import Answer, Question
 from dbrag.vectors.search import GenerationGone, search
 
@@ -23,10 +23,8 @@ bp = blueprint("search", "What is found.")
 @bp.post("/collections/<name>/search", responses={200: Listing[HitOutput]})
 @needs(Scope.SEARCH)
 def post_search(path: CollectionPath, body: SearchInput) -> Response:
-    """The chunks nearest to `query` or `vector`, best first."""
-    if body.mode != "vector":
-        raise NotAvailable(f"the mode `{body.mode}` is not in this release: use `vector`")
-    question = Question(body.query, body.vector, body.limit, body.filter)
+    """The chunks that answer `query`, or are nearest to `vector`, best first."""
+    question = Question(body.query, body.vector, body.limit, body.filter, body.mode)
     try:
         found = _search(path.name, question)
     except GenerationGone:

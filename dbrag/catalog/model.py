@@ -1,6 +1,6 @@
 """What the catalog knows: connections, the tables found through them, and how these are described."""
 
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -151,17 +151,35 @@ class Described:
     completion_tokens: int = 0
 
 
+def overridden(description: Description, override: dict[str, Any] | None) -> Description:
+    """The description with the user's own words in place of what they say."""
+    return replace(description, **override) if override else description
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A described table as its owner sees it: `description` with the user's own words in place, if there are some."""
+    """A described table as it is stored, under its document's version.
 
+    `override` are the user's own words, by field of a description.
+    """
+
+    version_id: int
     connection: str
     connection_id: int
     table: Table
-    fingerprint: bytes
     samples: list[Row]
     description: Description
     described_by: DescribedBy
-    fallback: dict[str, Any] | None
+    fallback: Fallback | None
     override: dict[str, Any] | None
     described_at: datetime
+
+    @property
+    def shown(self) -> Description:
+        """As its owner sees it."""
+        return overridden(self.description, self.override)
+
+    @property
+    def shown_by(self) -> DescribedBy:
+        """Who speaks in it."""
+        return DescribedBy.USER if self.override else self.described_by

@@ -10,10 +10,12 @@ from pydantic import BaseModel, ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from dbrag.cli.address import Address
+from dbrag.cli.catalog_model import Connection, Route, Table, TablesFound, TableSummary
 from dbrag.cli.model import Collection, Hit, Item, Job, Page, Retried
 from dbrag.cli.refusal import refusal
 from dbrag.cli.sources import Source
 from dbrag.errors import NotFound, Permanent, Transient
+from dbrag.vectors.model import Mode
 
 # A page of a list at most (DESIGN: limit 1–200).
 PAGE = 200
@@ -78,8 +80,8 @@ class Client:
     def send_document(self, collection: str, document: Mapping[str, Any]) -> Job:
         return self._post_job(_collection(collection) + "/documents", json=document)
 
-    def search(self, collection: str, query: str, limit: int) -> list[Hit]:
-        body = {"query": query, "limit": limit}
+    def search(self, collection: str, query: str, limit: int, mode: Mode = Mode.VECTOR) -> list[Hit]:
+        body = {"query": query, "limit": limit, "mode": mode.value}
         return self._parse(Page[Hit], self._send("POST", _collection(collection) + "/search", json=body)).data
 
     def job(self, job_id: str) -> Job:
@@ -128,6 +130,41 @@ class Client:
 
     def resume(self, name: str) -> None:
         self._send("POST", _collection(name) + ":resume")
+
+    def put_connection(self, name: str, **wish: Any) -> Connection:
+        """Register a database; `wish` has its `dsn` and what else the API takes."""
+        return self._parse(Connection, self._send("PUT", _connection(name), json=wish))
+
+    def connections(self) -> Iterator[Connection]:
+        for page in self._pages(Page[Connection], "/v1/connections", {"limit": str(PAGE)}):
+            yield from page.data
+
+    def delete_connection(self, name: str) -> None:
+        self._send("DELETE", _connection(name))
+
+    def update_catalog(self, name: str, **scope: Any) -> Job:
+        """Have a database's tables described; `scope`: schema, table, force, queue."""
+        return self._post_job(f"{_connection(name)}/catalog:update", json={k: v for k, v in scope.items() if v})
+
+    def tables(self, name: str) -> Iterator[TableSummary]:
+        for page in self._pages(Page[TableSummary], f"{_connection(name)}/tables", {"limit": str(PAGE)}):
+            yield from page.data
+
+    def table(self, name: str, full_name: str) -> tuple[Table, str]:
+        """One table, and the whole answer as JSON."""
+        response = self._send("GET", f"{_connection(name)}/tables/{quote(full_name, safe='')}")
+        return self._parse(Table, response), response.text
+
+    def search_catalog(self, query: str, connections: Sequence[str] | None, limit: int) -> tuple[TablesFound, str]:
+        """The tables that answer a question, and the whole answer as JSON."""
+        body = {"query": query, "limit": limit} | ({"connections": list(connections)} if connections else {})
+        response = self._send("POST", "/v1/catalog/search", json=body)
+        return self._parse(TablesFound, response), response.text
+
+    def route(self, query: str) -> tuple[Route, str]:
+        """Whether documents or tables answer a question, and the whole answer as JSON."""
+        response = self._send("POST", "/v1/route", json={"query": query})
+        return self._parse(Route, response), response.text
 
     def _post_job(self, path: str, **request: Any) -> Job:
         return self._parse(Job, self._send("POST", path, **request))
@@ -181,6 +218,10 @@ class Client:
 
 def _collection(name: str) -> str:
     return f"/v1/collections/{quote(name, safe='')}"
+
+
+def _connection(name: str) -> str:
+    return f"/v1/connections/{quote(name, safe='')}"
 
 
 def _job(job_id: str) -> str:

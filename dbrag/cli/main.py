@@ -6,7 +6,20 @@ import psycopg
 import typer
 from typer.core import TyperGroup
 
-from dbrag.cli import collections, database, demo, ingest, jobs, keys, output, search, settings_table, stack, tenants
+from dbrag.cli import (
+    catalog,
+    collections,
+    database,
+    demo,
+    ingest,
+    jobs,
+    keys,
+    output,
+    search,
+    settings_table,
+    stack,
+    tenants,
+)
 from dbrag.cli.doctor import command as doctor
 from dbrag.errors import DbragError
 
@@ -30,12 +43,14 @@ app = typer.Typer(
     cls=Program,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Documents become searchable vectors. Clients: ingest, search, jobs, collections. Operators: the others.",
+    help="Documents become searchable vectors. Clients: ingest, search, jobs, collections, catalog. "
+    "Operators: the others.",
 )
 app.command()(ingest.ingest)
 app.command()(search.search)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(collections.app, name="collections")
+app.add_typer(catalog.app, name="catalog")
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(stack.up)

@@ -20,11 +20,11 @@ class Tally:
     texts_from_cache: int
     doing: str
 
-    def line(self, rate: float | None = None) -> str:
-        """One line of progress; `rate` is in documents per second."""
+    def line(self, rate: float | None = None, things: str = "documents") -> str:
+        """One line of progress; `rate` is in documents (or what `things` are) per second."""
         speed = f"{rate:.1f}/s" if rate else ""
         failed = f"{self.failed} failed" if self.failed else ""
-        parts = [f"{self.done}/{self.total} documents", speed, failed, usd(self.cost_usd), self.doing]
+        parts = [f"{self.done}/{self.total} {things}", speed, failed, usd(self.cost_usd), self.doing]
         return " · ".join(part for part in parts if part)
 
 

@@ -17,8 +17,9 @@ Pool = ConnectionPool[Connection]
 # A door waits this long for a free connection before it says 503, in seconds.
 POOL_TIMEOUT_S = 5.0
 # Nobody waits in a transaction for anything but PostgreSQL. A process that stands still in one (SIGSTOP, a frozen host)
-# must not keep its locks, for which others wait.
-IDLE_TIMEOUT = "-c idle_in_transaction_session_timeout=15s"
+# must not keep its locks, for which others wait: a quarter of a lease at most, since several that stand still and wait
+# for the same lock get it one after the other. In seconds.
+IDLE_S, IDLE_SHARE = (5, 15), 0.25
 CONNECT_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
     "application_name": "dbrag",
@@ -32,10 +33,11 @@ CONNECT_OPTIONS: dict[str, Any] = {
 
 def open_pool(settings: Settings, size: int, options: str = "") -> Pool:
     """A pool of at most `size` connections (libpq's `options` set); it does not wait for the server to be there."""
+    idle_s = min(max(IDLE_SHARE * settings.lease_s, IDLE_S[0]), IDLE_S[1])
     return ConnectionPool(
         settings.database_url.get_secret_value(),
         connection_class=psycopg.Connection[TupleRow],
-        kwargs=CONNECT_OPTIONS | {"options": f"{IDLE_TIMEOUT} {options}"},
+        kwargs=CONNECT_OPTIONS | {"options": f"-c idle_in_transaction_session_timeout={idle_s:.0f}s {options}"},
         min_size=1,
         max_size=size,
         timeout=POOL_TIMEOUT_S,

@@ -9,12 +9,14 @@ from typing import Any, Self
 
 import httpx
 
+from dbrag.catalog.secrets import new_key
 from dbrag.devstack.apps import Apps
 from dbrag.devstack.files import read_secrets, write_private, write_secret
 from dbrag.devstack.servers import Servers
 from dbrag.devstack.supervise import Supervisor
 from dbrag.errors import Permanent
 
+LOOPBACK = '["127.0.0.0/8", "::1/128"]'
 OPENAI_URL = "https://api.openai.com/v1"
 UPGRADE_TIMEOUT_S = 300.0
 TEND_S = 0.2
@@ -42,6 +44,7 @@ class Stack:
         servers = self._servers
         servers.start_missing(self._environ)
         self._start_embeddings()
+        self._allow_connections()
         apps = Apps(self._root, servers.folder, servers.env)
         servers.finish(apps.upgrade(), UPGRADE_TIMEOUT_S)
         servers.wait_until_ready()
@@ -85,6 +88,16 @@ class Stack:
             servers = self._servers
             spec = Apps(self._root, servers.folder, {}).embeddings(servers.ports.take())
             servers.env |= {"OPENAI_BASE_URL": servers.spawn(spec).url, "OPENAI_API_KEY": "local"}
+
+    def _allow_connections(self) -> None:
+        """Lets databases of this machine be registered: who starts the stack here may reach them anyway."""
+        for name, value in (("DBRAG_ENCRYPTION_KEYS", self._encryption_key()), ("DBRAG_CONNECTIONS_ALLOW", LOOPBACK)):
+            self._servers.env[name] = self._environ.get(name) or value
+
+    def _encryption_key(self) -> str:
+        """The key of this folder's DSNs, made once."""
+        folder = self._servers.folder
+        return read_secrets(folder).get("encryption_key") or write_secret(folder, "encryption_key", new_key())
 
     def _key(self, apps: Apps, api_url: str) -> str:
         """The API key of this folder; a new one if the database does not know it (any more)."""

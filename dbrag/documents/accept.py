@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
+from uuid import UUID
 
 import orjson
 
@@ -28,7 +29,7 @@ def accept(
     job_id = jobs.create_with_items(conn, collection.tenant_id, kind, queue, collection.id, named, size=size(items))
     accepted = [(index, item) for index, item in enumerate(items) if isinstance(item, Submission)]
     if accepted:
-        versions = _insert_versions(conn, collection, job_id, accepted, kind)
+        versions = insert_versions(conn, collection, job_id, accepted, kind)
         for index, item in accepted:
             if item.content is not None:
                 _insert_blob(conn, collection, versions[index], item)
@@ -44,9 +45,10 @@ def _error(item: Submission | Refusal) -> dict[str, str] | None:
     return {"code": item.code, "detail": item.detail} if isinstance(item, Refusal) else None
 
 
-def _insert_versions(
-    conn: Connection, collection: Collection, job_id: object, accepted: Sequence[tuple[int, Submission]], kind: Kind
+def insert_versions(
+    conn: Connection, collection: Collection, job_id: UUID, accepted: Sequence[tuple[int, Submission]], kind: Kind
 ) -> dict[int, int]:
+    """New versions of documents for items of a job (by index), which wait; their ids by index."""
     tenant_id = collection.tenant_id
     upserted = conn.execute(
         SQL.upsert_documents,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.documents import collections, versions
-from dbrag.documents.model import Collection
+from dbrag.documents.model import NO_LANGUAGE, Collection
 from dbrag.documents.prepare import Chunk, Prepared, Source
 from dbrag.jobs import claims
 from dbrag.jobs.model import Claim, ItemStatus, Queue
@@ -18,7 +18,7 @@ from dbrag.vectors.model import GenerationStatus, Written
 
 SQL = beside(__file__)
 
-CHUNK_TYPES = ("int8", "uuid", "int8", "int8", "int4", "int4", "int4", "int4", "bytea", "text", "int8")
+CHUNK_TYPES = ("int8", "uuid", "int8", "int8", "int4", "int4", "int4", "int4", "bytea", "text", "int8", "text")
 PENDING_TYPES = ("int8", "uuid", "int8", "uuid", "int8", "text", "int4", "int2", "int4", "bytea")
 
 
@@ -149,6 +149,8 @@ def _copy_chunks(conn: Connection, collection: Collection, placed: Sequence[Plac
                     chunk.hash,
                     chunk.text,
                     kept,
+                    # A chunk that another one takes the place of holds no words that anybody will look for.
+                    None if kept or collection.language == NO_LANGUAGE else collection.language,
                 )
             )
 

@@ -8,8 +8,8 @@ from psycopg.rows import class_row
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
-from dbrag.documents.model import Collection, CollectionWish, Storage
-from dbrag.errors import Fault, Invalid, NotFound
+from dbrag.documents.model import LANGUAGES, NO_LANGUAGE, Collection, CollectionWish, Storage
+from dbrag.errors import Conflict, Fault, Invalid, NotFound
 from dbrag.jobs import settle
 from dbrag.jobs.model import Job
 from dbrag.settings import Settings
@@ -35,12 +35,18 @@ def put(conn: Connection, tenant_id: UUID, name: str, wish: CollectionWish, sett
     """Makes the collection, or brings the standing one to what is wished.
 
     Where its vectors must be made anew for that, a job does it while the collection serves as it is. Raises: Invalid
-    for settings that there cannot be; Conflict while the collection is on its way to other ones.
+    for settings that there cannot be; Conflict for another language, and while the collection is on its way to other
+    settings.
     """
     standing = _find(conn, tenant_id, name)
     if standing is None and _create(conn, tenant_id, name, wish, settings):
         return Put(get(conn, tenant_id, name), created=True, job=None)
     standing = standing or get(conn, tenant_id, name)
+    if wish.language not in (None, standing.language):
+        raise Conflict(
+            f"the language of {name!r} is {standing.language!r} and stays, since its words are kept in it: "
+            "make a new collection for another one"
+        )
     if wish.max_tokens is not None or wish.overlap_tokens is not None:
         max_tokens = standing.max_tokens if wish.max_tokens is None else wish.max_tokens
         overlap = standing.overlap_tokens if wish.overlap_tokens is None else wish.overlap_tokens
@@ -120,10 +126,8 @@ def _create(conn: Connection, tenant_id: UUID, name: str, wish: CollectionWish, 
     max_tokens = wish.max_tokens or settings.max_tokens
     overlap = min(settings.overlap_tokens, max_tokens // 4) if wish.overlap_tokens is None else wish.overlap_tokens
     _check_chunking(max_tokens, overlap)
-    row = conn.execute(
-        SQL.insert_collection,
-        {"tenant_id": tenant_id, "name": name, "max_tokens": max_tokens, "overlap_tokens": overlap},
-    ).fetchone()
+    made = {"tenant_id": tenant_id, "name": name, "max_tokens": max_tokens, "overlap_tokens": overlap}
+    row = conn.execute(SQL.insert_collection, made | {"language": _language(wish, settings)}).fetchone()
     if row is None:  # somebody else made it between our look and our insert
         return False
     generations.insert(conn, tenant_id, row[0], target, GenerationStatus.SERVING)
@@ -158,6 +162,13 @@ def _dimensions(model: str, wished: int | None, storage: Storage, settings: Sett
             "/dimensions", f"an index over {storage} takes 1 to {storage.max_dimensions} dimensions, not {dimensions}"
         )
     return dimensions
+
+
+def _language(wish: CollectionWish, settings: Settings) -> str:
+    language = wish.language or settings.language
+    if language not in (NO_LANGUAGE, *LANGUAGES):
+        raise _invalid("/language", f"must be `none` or one of {', '.join(LANGUAGES)}")
+    return language
 
 
 def _check_chunking(max_tokens: int, overlap_tokens: int) -> None:

@@ -21,6 +21,18 @@ class Storage(StrEnum):
         return 4000 if self is Storage.HALFVEC else 2000
 
 
+NO_LANGUAGE = "none"
+# fmt: off
+LANGUAGES = [
+    "simple", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french",
+    "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali",
+    "norwegian", "portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish",
+    "yiddish",
+]
+# fmt: on
+"""The text search configurations that PostgreSQL 14 and later have; they also stand in migration 0004."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunking:
     """How documents are split: tokens in a chunk at most, and tokens that neighbours share."""
@@ -40,6 +52,7 @@ class CollectionWish:
     ef_construction: int | None = None
     max_tokens: int | None = None
     overlap_tokens: int | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,7 @@ class Collection:
     """A named set of documents of one tenant, with one embedding model and chunking policy.
 
     What concerns vectors is that of the generation that serves; `version` changes with whatever searches see.
+    `language`: the one of LANGUAGES in which words are looked up, or NO_LANGUAGE.
     """
 
     id: int
@@ -71,6 +85,7 @@ class Collection:
     ef_construction: int
     max_tokens: int
     overlap_tokens: int
+    language: str
     generation_id: int
     version: int
     created_at: datetime

@@ -1,13 +1,13 @@
 -- name: insert_collection
 -- A name is taken while its collection is not deleted.
-INSERT INTO collections (tenant_id, name, max_tokens, overlap_tokens)
-VALUES (%(tenant_id)s, %(name)s, %(max_tokens)s, %(overlap_tokens)s)
+INSERT INTO collections (tenant_id, name, max_tokens, overlap_tokens, language)
+VALUES (%(tenant_id)s, %(name)s, %(max_tokens)s, %(overlap_tokens)s, %(language)s)
 ON CONFLICT (tenant_id, name) WHERE deleted_at IS NULL DO NOTHING RETURNING id
 
 -- name: select_collections
--- By name behind `after`; one name, or all.
+-- By name behind `after`; one name, or all but those that are dbrag's own (dbrag/catalog/home.py).
 SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
-       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at, c.paused_at, (
+       c.overlap_tokens, c.language, g.id AS generation_id, c.version, c.created_at, c.paused_at, (
            SELECT jsonb_build_object('model', b.model, 'dimensions', b.dimensions, 'storage', b.storage, 'm', b.m,
                                      'ef_construction', b.ef_construction, 'job_id', j.id)
            FROM generations b JOIN jobs j ON j.generation_id = b.id
@@ -16,13 +16,13 @@ SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_co
        ) AS building
 FROM collections c JOIN generations g ON g.collection_id = c.id AND g.status = 'serving'
 WHERE c.tenant_id = %(tenant_id)s AND c.deleted_at IS NULL
-  AND (%(name)s::text IS NULL OR c.name = %(name)s) AND c.name > coalesce(%(after)s, '')
+  AND (c.name = %(name)s OR %(name)s::text IS NULL AND c.name NOT LIKE '.%%') AND c.name > coalesce(%(after)s, '')
 ORDER BY c.name LIMIT %(limit)s
 
 -- name: select_collection
 -- By id, for workers, who do not ask what is being built; None where it has been deleted.
 SELECT c.id, c.tenant_id, c.name, g.model, g.dimensions, g.storage, g.m, g.ef_construction, c.max_tokens,
-       c.overlap_tokens, g.id AS generation_id, c.version, c.created_at, c.paused_at
+       c.overlap_tokens, c.language, g.id AS generation_id, c.version, c.created_at, c.paused_at
 FROM collections c JOIN generations g ON g.collection_id = c.id AND g.status = 'serving'
 WHERE c.id = %(id)s AND c.deleted_at IS NULL
 
@@ -75,13 +75,14 @@ FROM documents d JOIN document_versions v ON v.document_id = d.id
 WHERE d.collection_id = %(collection_id)s AND d.external_id = %(external_id)s
 ORDER BY v.status = 'live' DESC, v.version DESC LIMIT 1
 
--- name: lock_document
--- Before a document is deleted.
-SELECT id FROM documents WHERE collection_id = %(collection_id)s AND external_id = %(external_id)s FOR UPDATE
+-- name: lock_documents
+-- Before documents are deleted, in the order that everybody keeps.
+SELECT id FROM documents WHERE collection_id = %(collection_id)s AND external_id = ANY(%(external_ids)s)
+ORDER BY external_id FOR UPDATE
 
--- name: versions_of_document
+-- name: versions_of_documents
 -- All of them, with the items that wait for them.
-SELECT id, job_id, item_index, status FROM document_versions WHERE document_id = %(document_id)s
+SELECT id, job_id, item_index, status FROM document_versions WHERE document_id = ANY(%(document_ids)s)
 
 -- name: delete_bare_documents
 -- Documents that were accepted once, and never had a version that stayed.
@@ -250,7 +251,7 @@ DELETE FROM document_versions WHERE id = ANY(%(version_ids)s)
 
 -- name: copy_chunks
 COPY chunks (id, tenant_id, collection_id, version_id, position, start_offset, end_offset, tokens, hash, text,
-             kept_chunk_id)
+             kept_chunk_id, language)
 FROM STDIN (FORMAT binary)
 
 -- name: copy_pending

@@ -1,6 +1,6 @@
 """What an owner may ask of jobs: see, list, cancel, retry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from dbrag.jobs.model import EVERYTHING, Filters, Item, ItemStatus, Job, Kind, Q
 from dbrag.jobs.settle import finish, lock
 
 SQL = beside(__file__)
+NONE: Mapping[str, Any] = {}
 
 
 def create(
@@ -41,10 +42,12 @@ def create_with_items(
     collection_id: int,
     items: Sequence[tuple[str | None, dict[str, Any] | None]],
     size: int = 0,
+    params: Mapping[str, Any] = NONE,
 ) -> UUID:
     """Accepts a job with items (external_id, error or None) of `size` bytes; where all have failed, it ends here."""
     failed = sum(error is not None for _, error in items)
-    job_id = _insert(conn, tenant_id, kind, queue, collection_id, total=len(items), failed=failed, bytes=size)
+    counts = {"total": len(items), "failed": failed, "bytes": size}
+    job_id = _insert(conn, tenant_id, kind, queue, collection_id, params=Jsonb(dict(params)), **counts)
     conn.execute(
         SQL.insert_items,
         {

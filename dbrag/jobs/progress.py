@@ -50,4 +50,6 @@ def _stage(job: Job) -> str:
         return "embedding" if job.reason_code == "embedding" else "indexing"
     if job.started_at is None or job.status is Status.QUEUED:
         return "waiting"
-    return "extracting" if job.prepared < job.total else "embedding"
+    if job.prepared == job.total:
+        return "embedding"
+    return "describing" if job.kind is Kind.UPDATE_METADATA_CATALOG else "extracting"

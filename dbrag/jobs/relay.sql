@@ -105,9 +105,10 @@ RETURNING id, claim_id
 UPDATE jobs SET status = 'queued', publish_at = now()
 WHERE id IN (
     SELECT j.id FROM jobs j
-    WHERE j.status = 'running' AND j.claim_id IS NULL AND j.kind IN ('ingest_document', 'batch_embed') AND EXISTS (
-        SELECT FROM job_items i JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
-        WHERE i.job_id = j.id AND i.status = 'queued' AND v.status = 'waiting')
+    WHERE j.status = 'running' AND j.claim_id IS NULL AND j.kind <> 'rebuild_index' AND EXISTS (
+        SELECT FROM job_items i LEFT JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
+        WHERE i.job_id = j.id AND i.status = 'queued'
+          AND (v.status = 'waiting' OR j.kind = 'update_metadata_catalog' AND NOT j.params ? 'planned'))
     ORDER BY j.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 

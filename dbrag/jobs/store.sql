@@ -64,8 +64,9 @@ WHERE j.tenant_id = %(tenant_id)s AND j.status IN ('failed', 'completed_with_err
   AND (%(since)s::timestamptz IS NULL OR j.created_at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR j.created_at < %(until)s)
   AND EXISTS (
-      SELECT FROM job_items i JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
-      WHERE i.job_id = j.id AND i.status = 'failed' AND v.status = 'failed'
+      SELECT FROM job_items i LEFT JOIN document_versions v ON v.job_id = i.job_id AND v.item_index = i.index
+      WHERE i.job_id = j.id AND i.status = 'failed'
+        AND (v.status = 'failed' OR j.kind = 'update_metadata_catalog' AND NOT j.params ? 'planned')
         AND (%(code)s::text IS NULL OR i.error ->> 'code' = %(code)s OR j.error ->> 'code' = %(code)s))
   AND (%(after)s::uuid IS NULL OR j.id > %(after)s)
 ORDER BY j.id LIMIT %(limit)s
@@ -248,10 +249,13 @@ SELECT id FROM documents WHERE id IN (
 ORDER BY collection_id, external_id FOR UPDATE
 
 -- name: retry_items
--- The failed items of a job that is over wait again: all, or those that failed with this code.
+-- The failed items of a job that is over wait again: all, or those that failed with this code. What was refused when it
+-- was sent left no version behind; an update of the catalog that has not begun has none yet.
 UPDATE job_items i SET status = 'queued', error = NULL, tries = 0
 WHERE i.job_id = %(job_id)s AND i.status = 'failed'
-  AND EXISTS (SELECT FROM document_versions v WHERE v.job_id = i.job_id AND v.item_index = i.index)
+  AND (EXISTS (SELECT FROM document_versions v WHERE v.job_id = i.job_id AND v.item_index = i.index)
+       OR EXISTS (SELECT FROM jobs j WHERE j.id = i.job_id AND j.kind = 'update_metadata_catalog'
+                  AND NOT j.params ? 'planned'))
   AND (%(code)s::text IS NULL OR i.error ->> 'code' = %(code)s
        OR EXISTS (SELECT FROM jobs j WHERE j.id = i.job_id AND j.error ->> 'code' = %(code)s))
 

@@ -1,5 +1,6 @@
 """What is known of a collection's vectors: generations, segments, and the hits of a search."""
 
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -130,8 +131,20 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Character offsets into a document's text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk found: `start` and `end` are character offsets into its document's text, `score` 1 − cosine distance."""
+    """A chunk found: `start` and `end` are character offsets into its document's text.
+
+    `score`: 1 − cosine distance; by words, how much of the question's rare words it has (> 0); in a hybrid search 1 for
+    what is first by both. `highlights`: where words of the question stand in the document's text.
+    """
 
     external_id: str
     chunk_id: int
@@ -140,6 +153,15 @@ class Hit:
     end: int
     score: float
     metadata: dict[str, Any]
+    highlights: list[Span] = field(default_factory=list[Span])
+
+
+class Mode(StrEnum):
+    """What a search goes by: the meaning (vectors), the words (full text), or both."""
+
+    VECTOR = "vector"
+    TEXT = "text"
+    HYBRID = "hybrid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +172,18 @@ class Question:
     vector: list[float] | None
     limit: int
     metadata_filter: dict[str, Any] | None
+    mode: Mode = Mode.VECTOR
 
 
 class AnsweredBy(StrEnum):
-    """index: one statement over all segments; exact: a second one, without graphs; cached: neither."""
+    """index: one statement over all segments; exact: a second one, without graphs; words: full text; both: a vector
+    search and full text; cached: none of them.
+    """
 
     INDEX = "index"
     EXACT = "exact"
+    WORDS = "words"
+    BOTH = "both"
     CACHED = "cached"
 
 

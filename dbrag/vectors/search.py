@@ -1,5 +1,6 @@
-"""Searching a collection: kept answers first, then the query's vector and one statement over all segments."""
+"""Searching a collection: kept answers first, then by the query's vector, by its words, or by both."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,20 @@ from dbrag.embedding import spend
 from dbrag.embedding.texts import text_hash
 from dbrag.errors import Transient
 from dbrag.runtime import Runtime
-from dbrag.vectors.model import Answer, AnsweredBy, Hit, Question
+from dbrag.vectors.model import Answer, AnsweredBy, Hit, Mode, Question
 from dbrag.vectors.parameter import as_parameter
+from dbrag.vectors.ranks import fused
 from dbrag.vectors.tables import column_type, generation_table
+from dbrag.vectors.words import search_words
 
 SQL = beside(__file__, "search.sql")
 
 EF_SEARCH, EF_SEARCH_AT_MOST = 100, 1000
 """Candidates that the graph walk keeps in mind, a segment: fewer than are asked for would silently cut the answer
 short. The most is pgvector's."""
+
+FUSED_AT_LEAST, FUSED_AT_MOST = 50, 1000
+"""How many of each ranking a hybrid search merges: what stands at place 20 of both can be the best of all."""
 
 
 class GenerationGone(Transient):
@@ -36,19 +42,40 @@ class GenerationGone(Transient):
 
 
 def search(runtime: Runtime, collection: Collection, question: Question) -> Answer:
-    """The chunks of live documents nearest to a text or a vector, best first.
+    """The chunks of live documents that answer a question, best first.
 
-    Raises: GenerationGone; what the provider raises for a text that has no vector yet.
+    Raises: GenerationGone; Invalid where the collection has no full text; what the provider raises for a text that has
+    no vector yet.
     """
     kept = runtime.answers.get(collection, question) if runtime.answers else None
     if kept is not None:
         return Answer(kept, AnsweredBy.CACHED)
-    vector = _embed(runtime, collection, question.query or "") if question.vector is None else question.vector
-    with runtime.pool.connection() as conn:
-        answer = nearest(conn, collection, np.asarray(vector), question.limit, question.metadata_filter)
+    answer = _ANSWERS[question.mode](runtime, collection, question)
     if runtime.answers:
         runtime.answers.put(collection, question, answer.hits)
     return answer
+
+
+def _by_vector(runtime: Runtime, collection: Collection, question: Question) -> Answer:
+    vector = embed_query(runtime, collection, question.query or "") if question.vector is None else question.vector
+    with runtime.pool.connection() as conn:
+        return nearest(conn, collection, np.asarray(vector), question.limit, question.metadata_filter)
+
+
+def _by_words(runtime: Runtime, collection: Collection, question: Question) -> Answer:
+    with runtime.pool.connection() as conn:
+        found = search_words(conn, collection, question.query or "", question.limit, question.metadata_filter)
+    return Answer(found, AnsweredBy.WORDS)
+
+
+def _by_both(runtime: Runtime, collection: Collection, question: Question) -> Answer:
+    deeper = replace(question, limit=min(max(2 * question.limit, FUSED_AT_LEAST), FUSED_AT_MOST))
+    by_words = _by_words(runtime, collection, deeper)
+    by_vector = _by_vector(runtime, collection, deeper)
+    return Answer(fused(by_vector.hits, by_words.hits, question.limit), AnsweredBy.BOTH)
+
+
+_ANSWERS = {Mode.VECTOR: _by_vector, Mode.TEXT: _by_words, Mode.HYBRID: _by_both}
 
 
 def nearest(
@@ -106,7 +133,7 @@ def _set_search(conn: Connection, generation_id: int, ef_search: int) -> tuple[b
     return row[-2], row[-1]
 
 
-def _embed(runtime: Runtime, collection: Collection, query: str) -> NDArray[Any]:
+def embed_query(runtime: Runtime, collection: Collection, query: str) -> NDArray[Any]:
     """The query's vector (dimensions,), from the cache where it has been asked for before."""
     hash_ = text_hash(query)
     model, dimensions = collection.model, collection.dimensions

@@ -81,10 +81,6 @@ def test_an_unknown_thing_is_404(call: Call, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("PUT", "/v1/connections/a"),
-        ("POST", "/v1/connections/a/catalog:update"),
-        ("GET", "/v1/connections/a/tables"),
-        ("POST", "/v1/catalog/search"),
         ("GET", "/v1/usage"),
         ("GET", f"/v1/jobs/{NO_ONE}/events"),
     ],
@@ -96,8 +92,6 @@ def test_what_comes_later_says_so(call: Call, method: str, path: str) -> None:
 
 def test_what_comes_later_in_a_request_is_not_ignored(call: Call, collection: str) -> None:
     answers = [
-        call("POST", f"{collection}/search", json={"query": "a", "mode": "hybrid"}),
-        call("POST", f"{collection}/search", json={"query": "a", "mode": "text"}),
         call("POST", f"{collection}/documents", json={"text": "a"}, headers={"Idempotency-Key": "1"}),
         call("POST", f"{collection}/documents:batch", json=[{"text": "a"}], headers={"Idempotency-Key": "1"}),
         call("POST", f"{collection}/embeddings", json=[{"text": "a"}], headers={"Idempotency-Key": "1"}),

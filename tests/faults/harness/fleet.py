@@ -83,6 +83,7 @@ class Fleet(Platform):
         self.tenants = {tenant: self.client_for(tenant) for tenant in TENANTS}
         self.random = random.Random()
         self.blows: list[Blow] = []
+        self.unheard: list[tuple[float, float]] = []
         self.fell = Counter[str]()
 
     @property
@@ -134,7 +135,7 @@ class Fleet(Platform):
     @contextmanager
     def paused(self, *processes: Process) -> Iterator[None]:
         """SIGSTOP to each with all its descendants, SIGCONT afterwards."""
-        with self.blow():
+        with self.blow(), self._unheard(processes):
             stopped = [relative for process in processes for relative in family(process.pid)]
             try:
                 for relative in stopped:
@@ -144,6 +145,24 @@ class Fleet(Platform):
                 for relative in reversed(stopped):
                     if relative.is_running():
                         relative.resume()
+
+    @contextmanager
+    def _unheard(self, processes: Sequence[Process]) -> Iterator[None]:
+        """Notes when workers stood still: what the provider answers then, they hear afterwards."""
+        began_at = time.time()
+        try:
+            yield
+        finally:
+            if any(process in self.workers for process in processes):
+                self.unheard.append((began_at, time.time()))
+
+    def heard_at(self, flight: Flight) -> float:
+        """When its worker had the answer, and could put it into the cache (Unix time)."""
+        ended_at = flight.ended_at
+        for began_at, until in self.unheard:
+            if flight.began_at <= until and ended_at + ON_ITS_WAY_S >= began_at:
+                ended_at = max(ended_at, until)
+        return ended_at
 
     @contextmanager
     def beside(self, spec: Spec) -> Iterator[Process]:

@@ -21,6 +21,10 @@ from tests.running import wait_until_quiet
 QUIET_S = 120.0
 # So long after a cancel was answered, its texts may still be sent: by who had claimed them, and waits for the limits.
 HEARD_S = 2.0
+# A worker notices half-open connections after some 20 s, and may then have to be started anew.
+STANDS_UP_S = 60.0
+# A cache that was killed is back in so much time at most.
+CACHE_START_S = 2.0
 _numbers = count(1)
 
 
@@ -51,6 +55,7 @@ def survive(fleet: Fleet, trial: Trial, seed: int) -> None:
     fleet.provider.script(always={"delay_s": 0.15}, refuse_containing=REFUSED)
     fleet.provider.forget()
     fleet.blows.clear()
+    fleet.unheard.clear()
     fleet.fell.clear()
     since = _newest_generation(fleet)
     shelves = fleet.shelves(f"t{next(_numbers)}-{seed}")
@@ -64,7 +69,8 @@ def survive(fleet: Fleet, trial: Trial, seed: int) -> None:
     _settle(fleet, trial)
     _check(fleet, trial, shelves, since)
     if any(strike.forgets for strike in strikes):
-        time.sleep(PAUSE_S)  # so long a cache that was away is left alone; what comes next relies on it
+        # So long a cache that was away is left alone; what comes next relies on it.
+        time.sleep(max(0.0, max(blow.ended_at for blow in fleet.blows) + PAUSE_S + CACHE_START_S - time.time()))
 
 
 def _count(trial: Trial, load: Load, shelves: list[Shelf]) -> None:
@@ -73,7 +79,7 @@ def _count(trial: Trial, load: Load, shelves: list[Shelf]) -> None:
 
 
 def _settle(fleet: Fleet, trial: Trial) -> None:
-    fleet.stand_up()
+    fleet.stand_up(patience_s=STANDS_UP_S)
     trial.fell = fleet.fell.copy()
     fleet.provider.script(refuse_containing=REFUSED)
     with fleet.database() as conn:
@@ -119,7 +125,7 @@ def _doubled(fleet: Fleet, flights: list[Flight], excuses: Excuses) -> tuple[set
     unexcused = {
         text
         for text, earlier in again.items()
-        if not all(overlapping(flight.began_at, flight.ended_at, fleet.blows + own[text]) for flight in earlier)
+        if not all(overlapping(flight.began_at, fleet.heard_at(flight), fleet.blows + own[text]) for flight in earlier)
     }
     return unexcused, sum(len(earlier) for earlier in again.values())
 

@@ -1,0 +1,105 @@
+"""Connections: registered databases, put, get, list, delete; and the update of what the catalog has of one."""
+
+from flask import Response
+
+from api import lookup, render
+from api.answers import accepted, answer, page, refuse_idempotency_key
+from api.auth import needs
+from api.inputs import (
+    ConnectionInput,
+    ConnectionPath,
+    ConnectionsQuery,
+    JobHeaders,
+    NewConnectionPath,
+    UpdateCatalogInput,
+)
+from api.openapi import TOO_MUCH_WAITING, blueprint
+from api.outputs import ConnectionOutput, JobOutput, Page
+from api.process import here, runtime
+from dbrag.accounts.model import Scope
+from dbrag.catalog import connections, entries, requests
+from dbrag.catalog.model import Connection
+from dbrag.database import pool
+from dbrag.errors import NotAvailable
+
+bp = blueprint("connections", "Databases whose tables the catalog describes.")
+
+
+@bp.put("/connections/<name>", responses={200: ConnectionOutput, 201: ConnectionOutput})
+@needs(Scope.MANAGE)
+def put_connection(path: NewConnectionPath, body: ConnectionInput) -> Response:
+    """Register a PostgreSQL database (201), or replace what is known of it (200); its DSN is never shown again.
+
+    Nothing is connected to yet: `catalog:update` does that.
+    """
+    if here().settings.encryption_keys is None:
+        raise NotAvailable(
+            "connections are off here, since there is no key to encrypt their DSNs with: the operator can set "
+            "DBRAG_ENCRYPTION_KEYS (`dbrag catalog new-key` makes one)"
+        )
+    with runtime().pool.connection() as conn:
+        put = connections.put(
+            conn,
+            lookup.tenant_id(),
+            path.name,
+            body.dsn,
+            here().settings,
+            masked=body.masking.policy(),
+            sample_rows=body.sample_rows,
+            update_every_s=body.update_every_s,
+        )
+        return answer(_shown(conn, put.connection), status=201 if put.created else 200)
+
+
+@bp.get("/connections/<name>", responses={200: ConnectionOutput})
+@needs(Scope.READ)
+def get_connection(path: ConnectionPath) -> Response:
+    """One connection, without its DSN."""
+    with runtime().pool.connection() as conn:
+        return answer(_shown(conn, lookup.connection(conn, path.name)))
+
+
+@bp.get("/connections", responses={200: Page[ConnectionOutput]})
+@needs(Scope.READ)
+def list_connections(query: ConnectionsQuery) -> Response:
+    """All connections, by name."""
+    with runtime().pool.connection() as conn:
+        found = connections.page(conn, lookup.tenant_id(), query.cursor, query.limit + 1)
+        return page(found, query.limit, lambda last: last.name, lambda one: _shown(conn, one))
+
+
+@bp.delete("/connections/<name>", responses={204: None})
+@needs(Scope.MANAGE)
+def delete_connection(path: ConnectionPath) -> Response:
+    """Delete a connection with all that the catalog has of it. The database itself is left alone."""
+    with runtime().pool.connection() as conn:
+        connections.delete(conn, lookup.tenant_id(), lookup.connection(conn, path.name).name)
+    return Response(status=204)
+
+
+@bp.post("/connections/<string:name>/catalog:update", responses={202: JobOutput, **TOO_MUCH_WAITING})
+@needs(Scope.INGEST)
+def update_catalog(path: ConnectionPath, header: JobHeaders, body: UpdateCatalogInput) -> Response:
+    """Look at the database and describe what is new or has changed: all of it, a schema, or one table.
+
+    Each table is an item of the job. Tables that are gone leave the catalog.
+    """
+    refuse_idempotency_key(header)
+    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
+    with runtime().pool.connection() as conn:
+        job = requests.request_update(
+            conn,
+            lookup.connection(conn, path.name),
+            body.queue,
+            here().settings,
+            schema=body.schema_,
+            table=body.table,
+            force=body.force,
+        )
+    here().backlog.add(job.tenant_id, 0)
+    return accepted(job, header)
+
+
+def _shown(conn: pool.Connection, connection: Connection) -> ConnectionOutput:
+    address = connections.address(connection, here().settings)
+    return render.connection(connection, address, entries.count(conn, connection))

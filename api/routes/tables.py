@@ -1,0 +1,75 @@
+"""The tables that the catalog describes: list, get, and their owner's own words for them."""
+
+from flask import Response
+
+from api import lookup, render
+from api.answers import accepted, answer, page, refuse_idempotency_key
+from api.auth import needs
+from api.inputs import ConnectionPath, DescriptionInput, JobHeaders, TablePath, TablesQuery
+from api.openapi import blueprint
+from api.outputs import JobOutput, Page, TableOutput, TableSummaryOutput
+from api.process import here, runtime
+from dbrag.accounts.model import Scope
+from dbrag.catalog import entries, overrides, requests
+from dbrag.catalog.model import Connection, Entry
+from dbrag.database import pool
+from dbrag.errors import NotFound
+from dbrag.jobs.model import Job, Queue
+
+bp = blueprint("tables", "What the catalog knows of each table.")
+
+
+@bp.get("/connections/<name>/tables", responses={200: Page[TableSummaryOutput]})
+@needs(Scope.READ)
+def list_tables(path: ConnectionPath, query: TablesQuery) -> Response:
+    """Described tables by name; of one schema, or of all."""
+    with runtime().pool.connection() as conn:
+        connection = lookup.connection(conn, path.name)
+        found = entries.page(conn, connection, schema=query.schema_, after=query.cursor, limit=query.limit + 1)
+    return page(found, query.limit, lambda last: last.table.full_name, render.table_summary)
+
+
+@bp.get("/connections/<name>/tables/<external_id:table>", responses={200: TableOutput})
+@needs(Scope.READ)
+def get_table(path: TablePath) -> Response:
+    """One table, by `schema.table`: columns, keys, samples (masked) and description."""
+    return answer(render.table(_entry(path)[1]))
+
+
+@bp.put("/connections/<name>/descriptions/<external_id:table>", responses={202: JobOutput})
+@needs(Scope.INGEST)
+def put_description(path: TablePath, header: JobHeaders, body: DescriptionInput) -> Response:
+    """Say it in your own words: what is given replaces that part of the description, until it is cleared.
+
+    It survives updates, and a rename of the table. A job embeds the new words.
+    """
+    refuse_idempotency_key(header)
+    connection, entry = _entry(path)
+    with runtime().pool.connection() as conn:
+        overrides.put(conn, entry, body.model_dump(exclude_none=True))
+        job = _update(conn, connection, entry)
+    return accepted(job, header)
+
+
+@bp.delete("/connections/<name>/descriptions/<external_id:table>", responses={202: JobOutput})
+@needs(Scope.INGEST)
+def clear_description(path: TablePath, header: JobHeaders) -> Response:
+    """Take your own words back; a job puts dbrag's in their place."""
+    refuse_idempotency_key(header)
+    connection, entry = _entry(path)
+    with runtime().pool.connection() as conn:
+        if not overrides.clear(conn, entry):
+            raise NotFound(f"nobody has described {path.table!r} in words of their own")
+        job = _update(conn, connection, entry)
+    return accepted(job, header)
+
+
+def _entry(path: TablePath) -> tuple[Connection, Entry]:
+    with runtime().pool.connection() as conn:
+        connection = lookup.connection(conn, path.name)
+    return connection, entries.get(runtime(), connection, lookup.external_id(path.table))
+
+
+def _update(conn: pool.Connection, connection: Connection, entry: Entry) -> Job:
+    schema, table = entry.table.schema, entry.table.name
+    return requests.request_update(conn, connection, Queue.DEFAULT, here().settings, schema=schema, table=table)

@@ -1,0 +1,135 @@
+"""What the API's answers on the catalog hold, as far as the command line shows it."""
+
+from pydantic import BaseModel, Field
+
+from dbrag.cli.model import Hit
+
+
+class Connection(BaseModel):
+    """A registered database."""
+
+    name: str
+    host: str
+    port: str
+    database: str
+    user: str
+    tables: int
+    update_every_s: int | None = None
+
+
+class TableSummary(BaseModel):
+    """A described table, in a list."""
+
+    connection: str
+    schema_: str = Field(alias="schema")
+    table: str
+    kind: str
+    purpose: str
+    described_by: str
+    columns: int
+    row_estimate: int | None = None
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.schema_}.{self.table}"
+
+
+class Description(BaseModel):
+    """What a table is for."""
+
+    purpose: str
+    grain: str = ""
+    key_columns: list[str] = []
+    synonyms: list[str] = []
+    questions: list[str] = []
+
+
+class Column(BaseModel):
+    """`comment` is the database's own."""
+
+    name: str
+    type: str
+    comment: str | None = None
+
+
+class ForeignKey(BaseModel):
+    """`columns` refer to `target_columns` of the target."""
+
+    columns: list[str]
+    target_schema: str
+    target_table: str
+    target_columns: list[str]
+
+
+class Table(BaseModel):
+    """One described table, whole."""
+
+    connection: str
+    schema_: str = Field(alias="schema")
+    table: str
+    kind: str
+    description: Description
+    described_by: str
+    columns: list[Column]
+    primary_key: list[str]
+    foreign_keys: list[ForeignKey]
+    row_estimate: int | None = None
+
+
+class TableHit(BaseModel):
+    """A table that answers a question; `columns` are those whose names or comments speak of it."""
+
+    connection: str
+    schema_: str = Field(alias="schema")
+    table: str
+    score: float
+    description: Description
+    columns: list[Column]
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.schema_}.{self.table}"
+
+
+class Step(BaseModel):
+    """One join: these columns of one table are those of the other."""
+
+    from_table: str
+    from_columns: list[str]
+    to_table: str
+    to_columns: list[str]
+
+
+class JoinPath(BaseModel):
+    """How two tables that were found are joined."""
+
+    steps: list[Step]
+
+
+class TablesFound(BaseModel):
+    """The tables that answer a question best, and how they are joined."""
+
+    data: list[TableHit]
+    joins: list[JoinPath]
+
+
+class Scores(BaseModel):
+    """How probable it is that one side answers the question (0–1)."""
+
+    documents: float
+    tables: float
+
+
+class DocumentHit(Hit):
+    """A passage, and the collection in which it was found."""
+
+    collection: str
+
+
+class Route(BaseModel):
+    """Where a question is answered: `documents`, `tables`, `both` or `none`."""
+
+    target: str
+    scores: Scores
+    documents: list[DocumentHit]
+    tables: list[TableHit]

@@ -1,0 +1,154 @@
+"""Full text: chunks that hold the words of a question, the telling words first, and where these stand."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from dbrag.database.pool import Connection
+from dbrag.database.queries import beside
+from dbrag.documents.model import NO_LANGUAGE, Collection
+from dbrag.errors import Invalid
+from dbrag.vectors.model import Hit, Span
+
+SQL = beside(__file__, "words.sql")
+
+CAP = 2000
+"""Up to so many chunks a word is counted, and as many are ranked at most: some 40 ms of PostgreSQL's time."""
+
+FRESH_ROWS = 1000
+"""What a collection may have beyond its sealed segments; only how rare words are compared is decided by it."""
+
+# Characters that no text should have; where one does, it gets no highlights.
+BEGIN, END = "\x01", "\x02"
+MARKS = f'HighlightAll=true, StartSel="{BEGIN}", StopSel="{END}"'
+
+
+class Term(NamedTuple):
+    """A word of a question as it is looked up; it stands in `chunks` of some `total` (CAP: or more)."""
+
+    lexeme: str
+    chunks: int
+    total: int
+
+    @property
+    def query(self) -> str:
+        """As a tsquery."""
+        quoted = self.lexeme.replace("\\", "\\\\").replace("'", "''")
+        return f"'{quoted}'"
+
+    @property
+    def weight(self) -> float:
+        """How telling the word is (inverse document frequency as in BM25, Robertson and Zaragoza 2009)."""
+        total = max(self.total, self.chunks)
+        return math.log(1 + (total - self.chunks + 0.5) / (self.chunks + 0.5))
+
+
+def search_words(
+    conn: Connection, collection: Collection, query: str, limit: int, metadata_filter: dict[str, Any] | None
+) -> list[Hit]:
+    """Chunks of live documents that hold words of the query, best first; none where no word of it counts.
+
+    Raises: Invalid where the collection's words are not looked up.
+    """
+    terms = _terms(conn, collection, query)
+    hits: list[Hit] = []
+    for sought in soughts(terms):
+        hits = _search(conn, collection, terms, sought, limit, metadata_filter)
+        if len(hits) == limit:
+            break
+    return hits
+
+
+def soughts(terms: Sequence[Term]) -> Iterator[str]:
+    """What chunks are looked for by, as tsqueries; the next one where the one before finds too little.
+
+    Any of the rarest words that stand in CAP chunks together, or one. Where even that is too common, first with one of
+    the others beside it: whatever is looked at is bounded, however large the collection is.
+    """
+    known = [term for term in terms if term.chunks]
+    if not known:
+        return
+    rarest, *others = known
+    if rarest.chunks == CAP and others:
+        yield f"{rarest.query} & ({' | '.join(term.query for term in others)})"
+    rare, covered = [rarest.query], rarest.chunks
+    for term in others:
+        if covered + term.chunks > CAP:
+            break
+        rare.append(term.query)
+        covered += term.chunks
+    yield " | ".join(rare)
+
+
+def highlights(marked: str, text: str, start: int) -> list[Span]:
+    """Where the words stand in the source document; `marked` is the text with marks, at `start` in the document.
+
+    None where the marks are not all that was changed.
+    """
+    if BEGIN in text or END in text or marked.replace(BEGIN, "").replace(END, "") != text:
+        return []
+    spans: list[Span] = []
+    # Each pair of marks before it has moved the next one by two.
+    for number, found in enumerate(re.finditer(f"{BEGIN}([^{END}]*){END}", marked)):
+        begin = start + found.start() - 2 * number
+        spans.append(Span(begin, begin + len(found[1])))
+    return spans
+
+
+def _terms(conn: Connection, collection: Collection, query: str) -> list[Term]:
+    if collection.language == NO_LANGUAGE:
+        raise Invalid(
+            f"the words of the collection {collection.name!r} are not looked up (its language is `none`): use the mode "
+            "`vector`",
+            code="no_full_text",
+        )
+    asked = {
+        "language": collection.language,
+        "query": query,
+        "own": _own(collection),
+        "generation_id": collection.generation_id,
+        "cap": CAP,
+        "fresh": FRESH_ROWS,
+    }
+    return [Term(lexeme, chunks, int(total)) for lexeme, chunks, total in conn.execute(SQL.terms, asked)]
+
+
+def _search(
+    conn: Connection,
+    collection: Collection,
+    terms: Sequence[Term],
+    sought: str,
+    limit: int,
+    metadata_filter: dict[str, Any] | None,
+) -> list[Hit]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            SQL.search_words,
+            {
+                "language": collection.language,
+                "collection_id": collection.id,
+                "own": _own(collection),
+                "terms": [term.query for term in terms if term.chunks],
+                "weights": [term.weight for term in terms if term.chunks],
+                "sought": sought,
+                "question": " | ".join(term.query for term in terms),
+                "candidates": CAP,
+                "filter": Jsonb(metadata_filter) if metadata_filter else None,
+                "limit": limit,
+                "marks": MARKS,
+            },
+        ).fetchall()
+    return [
+        Hit(**row, highlights=highlights(marked, row["text"], row["start"]))
+        for row in rows
+        for marked in [row.pop("marked")]
+    ]
+
+
+def _own(collection: Collection) -> str:
+    """The word that all chunks of a collection have; see migration 0004."""
+    return f"'c{collection.id}'"
