@@ -10,6 +10,7 @@ from api.outputs import Problem
 from api.process import Process
 from api.request import Request
 from api.routes import (
+    catalog,
     collections,
     connections,
     documents,
@@ -65,7 +66,7 @@ def create_app(settings: Settings) -> Api:
     app.before_request(auth.authorise)
     problems.register(app)
     openapi.pages(app)
-    for routes in (collections, documents, embeddings, search, jobs, index, queues, connections, tables):
+    for routes in (collections, documents, embeddings, search, jobs, index, queues, connections, tables, catalog):
         app.register_api(routes.bp)
     app.register_blueprint(later.bp)
     app.register_blueprint(health.bp)

@@ -5,6 +5,8 @@ from typing import Any
 
 from api import outputs
 from dbrag.catalog.model import Connection, Description, Entry
+from dbrag.catalog.route import Route
+from dbrag.catalog.search import CatalogAnswer, TableHit
 from dbrag.documents.model import Collection, Document
 from dbrag.jobs.model import Item, Job, QueueReport
 from dbrag.jobs.progress import progress
@@ -118,6 +120,40 @@ def table(found: Entry) -> outputs.TableOutput:
 
 def description(found: Description) -> outputs.DescriptionOutput:
     return outputs.DescriptionOutput.model_validate(found, from_attributes=True)
+
+
+def tables_found(found: CatalogAnswer) -> outputs.TablesFoundOutput:
+    return outputs.TablesFoundOutput(
+        data=[table_hit(hit) for hit in found.hits],
+        joins=[outputs.JoinPathOutput.model_validate(path, from_attributes=True) for path in found.joins],
+    )
+
+
+def table_hit(found: TableHit) -> outputs.TableHitOutput:
+    entry = found.entry
+    return outputs.TableHitOutput(
+        connection=entry.connection,
+        schema_=entry.table.schema,
+        table=entry.table.name,
+        kind=entry.table.kind,
+        score=found.score,
+        description=description(entry.shown),
+        described_by=entry.shown_by,
+        row_estimate=entry.table.row_estimate,
+        primary_key=entry.table.primary_key,
+        columns=[outputs.ColumnOutput.model_validate(column, from_attributes=True) for column in found.columns],
+    )
+
+
+def route(found: Route) -> outputs.RouteOutput:
+    return outputs.RouteOutput(
+        target=found.target,
+        scores=outputs.RouteScoresOutput.model_validate(found.scores, from_attributes=True),
+        documents=[
+            outputs.DocumentHitOutput(collection=one.collection, **hit(one.hit).model_dump()) for one in found.documents
+        ],
+        tables=[table_hit(one) for one in found.tables],
+    )
 
 
 def index(found: IndexReport, probe: Probe | None) -> outputs.IndexOutput:

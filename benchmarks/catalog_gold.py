@@ -83,11 +83,11 @@ DOCUMENTS: tuple[str, ...] = (
 
 # Answered by both: a table has the figures, a document the rule; added to the documents as notes by the benchmark.
 NOTES: dict[str, str] = {
-    "returns-policy": "Returns policy. Customers may send goods back within 30 days. Damaged goods are refunded in full, "
+    "returns-policy": "Returns policy. Customers may send goods back within 30 days. Damaged goods are refunded whole, "
     "a changed mind costs the return shipping. The service desk decides about late returns.",
     "travel-policy": "Absence policy. Employees report sick leave before nine o'clock on the first day. Holidays are "
     "requested four weeks ahead; parental leave needs three months.",
-    "dunning": "Dunning. An overdue invoice gets a reminder after 14 days and a second one after 30 days; after 60 days "
+    "dunning": "Dunning. An overdue invoice gets a reminder after 14 days and another one after 30; after 60 days "
     "it goes to a collection agency.",
     "loyalty": "Loyalty programme. Members collect one point per euro; silver begins at 500 points, gold at 2,000.",
     "reorder": "Reordering stock. When fewer pieces are on hand than the reorder point, purchasing orders from the "

@@ -38,8 +38,8 @@ class Reference:
 def paths(wanted: Sequence[Name], references: Iterable[Reference]) -> list[list[Step]]:
     """The shortest path between each two of the tables, where there is one of MOST_STEPS at most.
 
-    Left out is one that leads over another of these tables, since its parts are there. Of several that are equally short
-    the first by name is taken.
+    Left out is one that leads over another of these tables, since its parts are there. Of several that are equally
+    short the first by name is taken.
     """
     graph = _graph(references)
     found: list[list[Step]] = []

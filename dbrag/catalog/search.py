@@ -57,20 +57,30 @@ def search_catalog(
     Raises: NotFound for a connection that there is not; what `search` raises.
     """
     with runtime.pool.connection() as conn:
-        for name in names or ():
-            connections.get(conn, tenant_id, name)
+        check(conn, tenant_id, names)
         collection = home.find(conn, tenant_id)
     if collection is None:
         return CatalogAnswer([], [])
-    ranked = rank(runtime, collection, query, names, limit, mode)
+    hits = table_hits(runtime, collection, query, _rank(runtime, collection, query, names, limit, mode))
     with runtime.pool.connection() as conn:
-        found = _with_entries(conn, ranked)
-        columns = _telling_columns(conn, collection, query, [entry for entry, _ in found])
-        hits = [TableHit(entry, score, columns[entry.version_id]) for entry, score in found]
         return CatalogAnswer(hits, _joins(conn, [hit.entry for hit in hits]))
 
 
-def rank(
+def check(conn: Connection, tenant_id: UUID, names: Sequence[str] | None) -> None:
+    """Raises: NotFound for a connection that there is not."""
+    for name in names or ():
+        connections.get(conn, tenant_id, name)
+
+
+def table_hits(runtime: Runtime, collection: Collection, query: str, ranked: Sequence[Hit]) -> list[TableHit]:
+    """The tables whose texts were found, in their order."""
+    with runtime.pool.connection() as conn:
+        found = _with_entries(conn, ranked)
+        columns = _telling_columns(conn, collection, query, [entry for entry, _ in found])
+    return [TableHit(entry, score, columns[entry.version_id]) for entry, score in found]
+
+
+def _rank(
     runtime: Runtime, collection: Collection, query: str, names: Sequence[str] | None, limit: int, mode: Mode
 ) -> list[Hit]:
     """Texts of tables, best first; without full text by meaning alone."""
@@ -97,7 +107,7 @@ def _telling_columns(
     conn: Connection, collection: Collection, query: str, found: Sequence[Entry]
 ) -> dict[int, list[Column]]:
     """By version: the columns that have a word of the question, in the table's order."""
-    telling: defaultdict[int, list[Column]] = defaultdict(list)
+    telling = defaultdict[int, list[Column]](list)
     if collection.language == NO_LANGUAGE:
         return telling
     places = [(entry, place, column) for entry in found for place, column in enumerate(entry.table.columns[:LOOKED_AT])]
@@ -109,9 +119,10 @@ def _telling_columns(
         "query": query,
     }
     columns_of = {entry.version_id: entry.table.columns for entry in found}
-    for version_id, place in conn.execute(SQL.telling_columns, asked):
-        if len(telling[version_id]) < MOST_COLUMNS:
-            telling[version_id].append(columns_of[version_id][place])
+    for version_id, place in conn.execute(SQL.telling_columns, asked).fetchall():
+        columns = telling[version_id]
+        if len(columns) < MOST_COLUMNS:
+            columns.append(columns_of[version_id][int(place)])
     return telling
 
 

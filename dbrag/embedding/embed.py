@@ -26,6 +26,9 @@ SLICE = 0.15
 LOOK_AGAIN_S = 0.05
 # What it sits out, as a share of a lease, before it gives the texts back: the request must still fit into the lease.
 GRANT_SHARE = 0.1
+# A claim that is older than this share of a lease is looked at again before its request: a process that stood still
+# (SIGSTOP, a frozen host) may have lost it meanwhile, and others ask for its texts.
+STALE_SHARE = 0.1
 UNUSABLE = Permanent("the provider's vector of it is zero, or has numbers that are not to be stored", code="bad_vector")
 
 
@@ -133,7 +136,8 @@ def _embed(runtime: Runtime, batch: Batch, *, wakes_others: bool) -> bool:
     found = look_up(runtime, batch)
     unknown = list({text.hash: text for text in batch.texts if not found.knows(text.hash)}.values())
     try:
-        if _await_grant(runtime, batch.model, sum(text.tokens for text in unknown)):
+        waited = _await_grant(runtime, batch.model, sum(text.tokens for text in unknown))
+        if waited or monotonic() > batch.claimed_at + STALE_SHARE * runtime.settings.lease_s:
             unknown = [unknown[i] for i in claim.still_wanted(runtime, batch, unknown, range(len(unknown)))]
         if wakes_others:
             runtime.wake(batch.queue)

@@ -1,6 +1,7 @@
 """What is on its way to becoming a vector."""
 
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -34,7 +35,7 @@ class Batch:
     """Texts claimed together for one request; `more` says that others wait for the same model.
 
     `troubled`: the model failed lately, which a success ends. `probes`: whether the provider answers again is found out
-    with this one.
+    with this one. `claimed_at` is of the clock `monotonic`.
     """
 
     claim_id: UUID
@@ -45,6 +46,7 @@ class Batch:
     more: bool
     troubled: bool = False
     probes: bool = False
+    claimed_at: float = field(default_factory=monotonic)
 
     @property
     def queue(self) -> Queue:

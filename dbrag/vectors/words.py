@@ -63,6 +63,18 @@ def search_words(
     return hits
 
 
+def coverage(conn: Connection, collection: Collection, query: str, text: str) -> float:
+    """The share of the query's words, by their weight, that a text has: 0–1. Raises: Invalid."""
+    terms = _terms(conn, collection, query)
+    total = sum(term.weight for term in terms)
+    if not total:
+        return 0.0
+    asked = {"language": collection.language, "text": text, "terms": [term.query for term in terms]}
+    row = conn.execute(SQL.words_in_text, asked).fetchone()
+    assert row is not None
+    return sum(term.weight for term, is_there in zip(terms, row[0], strict=True) if is_there) / total
+
+
 def soughts(terms: Sequence[Term]) -> Iterator[str]:
     """What chunks are looked for by, as tsqueries; the next one where the one before finds too little.
 

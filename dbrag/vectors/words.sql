@@ -15,6 +15,12 @@ LATERAL (
 ) n
 ORDER BY f.chunks, w.lexeme
 
+-- name: words_in_text
+-- Which of these words a text has, in their order.
+SELECT array_agg(x.words @@ t.term::tsquery ORDER BY t.place)
+FROM unnest(%(terms)s::text[]) WITH ORDINALITY AS t (term, place),
+     (SELECT to_tsvector(%(language)s::regconfig, %(text)s) AS words) x
+
 -- name: search_words
 -- Chunks that hold one of the rare words (`sought`), best first: the sum over all words of the question of how rare one
 -- is in the collection times how often it stands in the chunk, which counts less the more there are and the longer the

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from dbrag.database.pool import Connection
 from dbrag.documents import endings
 from dbrag.documents.model import Collection
-from dbrag.embedding import embed
+from dbrag.embedding import claim, embed
 from dbrag.embedding.texts import text_hash
 from dbrag.jobs import jobs
 from dbrag.jobs.model import Status
@@ -129,3 +129,15 @@ def test_a_worker_that_ends_waits_for_no_grant(
     )
     assert provider.stats()["requests"] == 0
     assert jobs.get(conn, own_collection.tenant_id, job_id).status is Status.RUNNING
+
+
+def test_a_worker_that_stood_still_asks_for_nothing_that_another_has_claimed_meanwhile(
+    conn: Connection, own_collection: Collection, runtime: Runtime, provider: ProviderServer
+) -> None:
+    pending_texts.put(conn, own_collection, 5)
+    batch = claim.claim(conn, runtime.settings)
+    assert batch
+    conn.execute("UPDATE pending SET claim_id = gen_random_uuid() WHERE claim_id = %s", [batch.claim_id])
+    stood_still = replace(batch, claimed_at=time.monotonic() - runtime.settings.lease_s)
+    embed._embed(runtime, stood_still, wakes_others=False)
+    assert provider.stats()["requests"] == 0
