@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from dbrag.catalog.model import Described, DescribedBy, Description, Row, Table
+from dbrag.catalog.compose import compose
+from dbrag.catalog.model import Described, DescribedBy, Row, Table
 from dbrag.settings import Settings
 
 
@@ -14,4 +15,4 @@ def describer(settings: Settings) -> str:
 def describe(
     runtime: Any, tenant_id: UUID, job_id: UUID, table: Table, samples: list[Row], deadline_s: float
 ) -> Described:
-    return Described(Description(table.comment or table.name), DescribedBy.COMPOSED)
+    return Described(compose(table, samples), DescribedBy.COMPOSED)
