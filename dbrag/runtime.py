@@ -1,9 +1,11 @@
-"""What a process works with: settings, database, cache, provider, broker; opened after fork, closed at exit."""
+"""What a process works with: settings, database, cache, models, broker; opened after fork, closed at exit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from dbrag.catalog.cache import EntryCache
+from dbrag.catalog.chat import Chat
+from dbrag.catalog.kept import KeptAnswers
 from dbrag.database.pool import Pool, open_pool
 from dbrag.documents.extract import Extractor
 from dbrag.embedding.cache import VectorCache
@@ -31,6 +33,8 @@ class Runtime:
     answers: AnswerCache | None
     entries: EntryCache | None
     provider: Provider
+    chat: Chat | None
+    descriptions: KeptAnswers | None
     broker: Broker
     publisher: Publisher
     extractor: Extractor
@@ -46,6 +50,10 @@ class Runtime:
         self.extractor.close()
         self.broker.close()
         self.provider.close()
+        if self.chat:
+            self.chat.close()
+        if self.descriptions:
+            self.descriptions.close()
         self.governor.close()
         if self.cache:
             self.cache.close()
@@ -68,6 +76,8 @@ def open_runtime(settings: Settings, connections: int = 4, draining: Callable[[]
         entries=EntryCache(cache_url, settings.catalog_cache_ttl_s) if cache_url else None,
         governor=governor,
         provider=Provider(settings, governor),
+        chat=Chat(settings, governor) if settings.chat_model else None,
+        descriptions=KeptAnswers(cache_url, settings.cache_ttl_s) if cache_url and settings.chat_model else None,
         broker=broker,
         publisher=Publisher(pool, broker, settings),
         extractor=Extractor(settings.extract_timeout_s, settings.extract_memory_mb),

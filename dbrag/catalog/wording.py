@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable
 
 from dbrag.catalog.compose import key_columns
+from dbrag.catalog.fitting import fitting
 from dbrag.catalog.instructions import harmless
 from dbrag.catalog.kinds import is_kept_by_machines, role, said, target
 from dbrag.catalog.model import Column, Description, Table
 from dbrag.catalog.names import meanings, spoken, words
-from dbrag.documents.tokens import count_tokens
 
 MOST_TOKENS = 1100
 """Of the whole text. The default chunk has 400, but a table is embedded in one piece."""
@@ -77,11 +77,4 @@ def _clean(line: str) -> str:
 
 
 def _bounded(parts: Iterable[str], most_tokens: int, between: str) -> str:
-    """As many whole parts as fit, the first ones first."""
-    kept, left = list[str](), most_tokens
-    for part in parts:
-        cost = count_tokens(part + between)
-        if cost <= left:
-            kept.append(part)
-            left -= cost
-    return between.join(kept)
+    return between.join(fitting(parts, most_tokens, lambda part: part + between))

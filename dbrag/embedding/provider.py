@@ -159,8 +159,8 @@ class Provider:
 
         retrying = Retrying(
             before=count,
-            retry=retry_if_exception(_passes_soon),
-            wait=_wait_s,
+            retry=retry_if_exception(passes_soon),
+            wait=wait_s,
             stop=stop_after_attempt(tries) | stop_before_delay(deadline - monotonic()),
             reraise=True,
         )
@@ -213,11 +213,12 @@ def _check(positions: Sequence[int], wanted: Wanted) -> None:
         raise _FewerWanted
 
 
-def _passes_soon(error: BaseException) -> bool:
+def passes_soon(error: BaseException) -> bool:
+    """Whether the same request is worth another try in the same call."""
     return isinstance(error, ProviderFailed) and (error.retry_after_s or 0) <= SHORT_WAIT_S
 
 
-def _wait_s(state: RetryCallState) -> float:
+def wait_s(state: RetryCallState) -> float:
     """A random part of 0.5 s, 1 s, …, never less than 0.1 s; at least what the provider asks for."""
     error = state.outcome.exception() if state.outcome else None
     asked_s = error.retry_after_s if isinstance(error, ProviderFailed) else None

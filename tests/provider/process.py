@@ -19,8 +19,9 @@ class ProviderServer:
     `url` is what OPENAI_BASE_URL takes.
     """
 
-    def __init__(self, base_ms: float = 0.0, ms_per_1000_tokens: float = 0.0) -> None:
+    def __init__(self, base_ms: float = 0.0, ms_per_1000_tokens: float = 0.0, chat_ms: float = 0.0) -> None:
         self._options = ["--base-ms", str(base_ms), "--ms-per-1000-tokens", str(ms_per_1000_tokens)]
+        self._options += ["--chat-ms", str(chat_ms)]
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -65,6 +66,10 @@ class ProviderServer:
         """The requests since the start or `forget`, one by one."""
         flights = self._control.get("/control/flights").raise_for_status().json()["flights"]
         return [Flight(*flight) for flight in flights]
+
+    def chats(self) -> list[dict[str, Any]]:
+        """The chats since the start or `forget`, as they were asked."""
+        return self._control.get("/control/chats").raise_for_status().json()["chats"]
 
     def forget(self) -> None:
         """Start the counts anew."""

@@ -21,10 +21,11 @@ class Refusal(Exception):
     message: str
     code: str | None = None
     kind: str = "invalid_request_error"
+    param: str | None = None
 
     def body(self) -> dict[str, Any]:
         """The JSON that OpenAI answers."""
-        return {"error": {"message": self.message, "type": self.kind, "param": None, "code": self.code}}
+        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
 
 
 def check(model: str, dimensions: int, texts: Sequence[bytes], tokens: Sequence[int], script: Script) -> None:

@@ -1,4 +1,4 @@
-"""The stand-in's HTTP side: /v1/embeddings, and /control for the tests."""
+"""The stand-in's HTTP side: /v1/embeddings, /v1/chat/completions, and /control for the tests."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler
 
 from tests.provider.answer import answer
+from tests.provider.chat import chat_answer
 from tests.provider.refusal import NATIVE_DIMENSIONS, Refusal, check
 from tests.provider.script import Script, Step
 from tests.provider.stats import Flight, Stats
@@ -24,12 +25,17 @@ class State:
 
     base_ms: float = 0.0
     ms_per_1000_tokens: float = 0.0
+    chat_ms: float = 0.0
     script: Script = field(default_factory=Script)
     stats: Stats = field(default_factory=Stats)
 
     def latency_s(self, tokens: int) -> float:
         """How long a real provider would take, in seconds."""
         return (self.base_ms + self.ms_per_1000_tokens * tokens / 1000) / 1000
+
+    def chat_latency_s(self) -> float:
+        """The same for a chat."""
+        return (self.chat_ms if self.script.chat_ms is None else self.script.chat_ms) / 1000
 
 
 def application(state: State) -> Application:
@@ -38,16 +44,18 @@ def application(state: State) -> Application:
     return Application(
         [
             ("/v1/embeddings", EmbeddingsHandler, shared),
+            ("/v1/chat/completions", ChatHandler, shared),
             ("/control", ControlHandler, shared),
             ("/control/stats", StatsHandler, shared),
             ("/control/flights", FlightsHandler, shared),
+            ("/control/chats", ChatsHandler, shared),
         ],
         log_function=lambda _handler: None,  # its refusals are wanted, and not the test's output
     )
 
 
-class EmbeddingsHandler(RequestHandler):
-    """POST /v1/embeddings"""
+class ProviderHandler(RequestHandler):
+    """What answers, and misbehaves, as the provider does."""
 
     def initialize(self, state: State) -> None:
         self.state = state
@@ -55,6 +63,27 @@ class EmbeddingsHandler(RequestHandler):
 
     def on_connection_close(self) -> None:
         self.abandoned = True
+
+    def _refuse(self, step: Step) -> None:
+        for name, value in step.headers.items():
+            self.set_header(name, value)
+        if step.retry_after is not None:
+            self.set_header("retry-after", str(step.retry_after))
+        if self.state.script.revoked:
+            raise Refusal(401, "Incorrect API key provided: sk-half***key.", "invalid_api_key")
+        if step.status != 200:
+            raise Refusal(step.status, step.message, step.code, step.code or "scripted", step.param)
+
+    def _send(self, body: bytes, broken: str | None) -> None:
+        if broken in ("reset", "half_body"):
+            _hang_up(self.detach(), body, reset=broken == "reset")
+            return
+        self.set_header("content-type", "application/json")
+        self.finish(b"<html>Bad gateway</html>" if broken == "not_json" else body)
+
+
+class EmbeddingsHandler(ProviderHandler):
+    """POST /v1/embeddings"""
 
     async def post(self) -> None:
         with self.state.stats.request(self.request.connection.context.address[1]):
@@ -89,22 +118,23 @@ class EmbeddingsHandler(RequestHandler):
             self.state.stats.answer(encoded, sum(tokens))
         self._send(body, step.broken)
 
-    def _refuse(self, step: Step) -> None:
-        for name, value in step.headers.items():
-            self.set_header(name, value)
-        if step.retry_after is not None:
-            self.set_header("retry-after", str(step.retry_after))
-        if self.state.script.revoked:
-            raise Refusal(401, "Incorrect API key provided: sk-half***key.", "invalid_api_key")
-        if step.status != 200:
-            raise Refusal(step.status, step.message, step.code, step.code or "scripted")
 
-    def _send(self, body: bytes, broken: str | None) -> None:
-        if broken in ("reset", "half_body"):
-            _hang_up(self.detach(), body, reset=broken == "reset")
-            return
-        self.set_header("content-type", "application/json")
-        self.finish(b"<html>Bad gateway</html>" if broken == "not_json" else body)
+class ChatHandler(ProviderHandler):
+    """POST /v1/chat/completions"""
+
+    async def post(self) -> None:
+        asked = orjson.loads(self.request.body)
+        step = self.state.script.chat_step()
+        with self.state.stats.chat(asked):
+            try:
+                await asyncio.sleep(step.delay_s + self.state.chat_latency_s())
+                self._refuse(step)
+            except Refusal as refusal:
+                self.set_status(refusal.status)
+                self.finish(orjson.dumps(refusal.body()))
+                return
+        if not self.abandoned:
+            self._send(chat_answer(asked, step.broken), step.broken)
 
 
 def _hang_up(stream: IOStream, body: bytes, reset: bool) -> None:
@@ -139,7 +169,7 @@ class StatsHandler(RequestHandler):
     def delete(self) -> None:
         # The same object goes on, because requests in flight hold it.
         stats = self.state.stats
-        stats.__init__(in_flight=stats.in_flight, senders=stats.senders)
+        stats.__init__(in_flight=stats.in_flight, senders=stats.senders, chat_in_flight=stats.chat_in_flight)
 
 
 class FlightsHandler(RequestHandler):
@@ -150,3 +180,13 @@ class FlightsHandler(RequestHandler):
 
     def get(self) -> None:
         self.finish(orjson.dumps({"flights": [list(flight) for flight in self.state.stats.flights]}))
+
+
+class ChatsHandler(RequestHandler):
+    """GET /control/chats the chats as they were asked, in this order."""
+
+    def initialize(self, state: State) -> None:
+        self.state = state
+
+    def get(self) -> None:
+        self.finish(orjson.dumps({"chats": self.state.stats.chats}))

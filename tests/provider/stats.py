@@ -21,7 +21,7 @@ class Stats:
     """`answered` counts, by sha256 of the text in hex, the times its vector was sent: what OpenAI would have billed.
 
     `flights` also has the requests whose sender was gone when they were answered. `senders`: the ports, on their side,
-    of those that wait for an answer.
+    of those that wait for an answer. Chats are counted apart: `chats` are their requests as they were sent.
     """
 
     requests: int = 0
@@ -34,6 +34,10 @@ class Stats:
     senders: list[int] = field(default_factory=list)
     max_in_flight: int = 0
     flights: list[Flight] = field(default_factory=list)
+    chat_requests: int = 0
+    chat_in_flight: int = 0
+    max_chat_in_flight: int = 0
+    chats: list[dict[str, Any]] = field(default_factory=list)
 
     @contextmanager
     def request(self, port: int) -> Iterator[None]:
@@ -48,6 +52,18 @@ class Stats:
             self.in_flight -= 1
             self.senders.remove(port)
 
+    @contextmanager
+    def chat(self, asked: dict[str, Any]) -> Iterator[None]:
+        """Counts a chat while it is in flight."""
+        self.chat_requests += 1
+        self.chats.append(asked)
+        self.chat_in_flight += 1
+        self.max_chat_in_flight = max(self.max_chat_in_flight, self.chat_in_flight)
+        try:
+            yield
+        finally:
+            self.chat_in_flight -= 1
+
     def answer(self, texts: Sequence[bytes], tokens: int) -> None:
         """Counts a correct answer, as it is sent."""
         self.inputs.append(len(texts))
@@ -55,5 +71,5 @@ class Stats:
         self.answered.update(sha256(text).hexdigest() for text in texts)
 
     def body(self) -> dict[str, Any]:
-        """As JSON of GET /control/stats, without the flights."""
-        return {name: value for name, value in vars(self).items() if name != "flights"}
+        """As JSON of GET /control/stats, without the flights and the chats' words."""
+        return {name: value for name, value in vars(self).items() if name not in ("flights", "chats")}
