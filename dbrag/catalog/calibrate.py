@@ -1,49 +1,46 @@
-"""How probable it is that the best of some hits answers a question: two features, and a curve fitted to them."""
+"""How probable it is that one side, documents or tables, answers a question: a curve fitted to questions."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from dbrag.vectors.model import Hit
 
-# What the best hit is compared with: those at these places, which are hardly ever an answer, too.
-BACKGROUND = slice(9, 50)
-# Where there are fewer hits than that, all but the best.
-LEAST_BACKGROUND = 3
+class Evidence(NamedTuple):
+    """What speaks for a side.
 
-
-class Features(NamedTuple):
-    """`gap`: by how many standard deviations the nearest text is nearer than the background on average; models differ
-    in their cosines, and less in this. `coverage`: the share of the question's words, by weight, that the best hit has.
+    `similarity`: of the best three by vector on average, in standard deviations above what strangers have
+    (dbrag/catalog/strangers.py). `coverage`: the share of the question's words, by weight, that the best hit has; None
+    where words are not looked up.
     """
 
-    gap: float
-    coverage: float
+    similarity: float
+    coverage: float | None
+
+
+NOTHING = Evidence(0.0, 0.0)
+"""Of a side that is not there: no nearer than strangers."""
+
+TYPICAL_COVERAGE = 0.6
+"""In the place of one that is not known: about the mean over the questions of the fit."""
 
 
 class Curve(NamedTuple):
-    """1 / (1 + exp(−(bias + gap · Features.gap + coverage · Features.coverage)))"""
+    """1 / (1 + exp(−x)), where x is `bias` and the other numbers times what they are named after (logistic regression).
+
+    `other` is of the other side's similarity: what both are equally near to is answered by the one with the words.
+    """
 
     bias: float
-    gap: float
+    similarity: float
+    other: float
     coverage: float
 
-    def probability(self, features: Features) -> float:
+    def probability(self, own: Evidence, other: Evidence) -> float:
         """0–1."""
-        return 1 / (1 + math.exp(-(self.bias + self.gap * features.gap + self.coverage * features.coverage)))
+        coverage = TYPICAL_COVERAGE if own.coverage is None else own.coverage
+        x = self.bias + self.similarity * own.similarity + self.other * other.similarity + self.coverage * coverage
+        return 1 / (1 + math.exp(-max(min(x, 30.0), -30.0)))
 
 
-# `python -m benchmarks.catalog --fit`, 28 November 2026: 80 questions (benchmarks/catalog_gold.py), the local model.
-DOCUMENTS = Curve(bias=-4.0, gap=0.5, coverage=4.0)
-TABLES = Curve(bias=-4.0, gap=0.5, coverage=4.0)
-
-
-def gap(by_vector: Sequence[Hit]) -> float:
-    """Of hits by vector, best first; 0 where there are too few to compare with."""
-    scores = [hit.score for hit in by_vector]
-    background = scores[BACKGROUND] if len(scores) > BACKGROUND.start + LEAST_BACKGROUND else scores[1:]
-    if len(background) < LEAST_BACKGROUND:
-        return 0.0
-    mean = sum(background) / len(background)
-    deviation = math.sqrt(sum((score - mean) ** 2 for score in background) / len(background))
-    return min((scores[0] - mean) / max(deviation, 0.01), 10.0)
+DOCUMENTS = Curve(bias=-7.0, similarity=1.6, other=-0.2, coverage=2.8)
+TABLES = Curve(bias=-2.0, similarity=1.45, other=-0.85, coverage=6.3)
+"""Of `python -m benchmarks.catalog --fit`."""

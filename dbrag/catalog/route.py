@@ -2,26 +2,24 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic.dataclasses import dataclass
 
 from dbrag.catalog import calibrate, home
-from dbrag.catalog.calibrate import Curve, Features
+from dbrag.catalog.calibrate import NOTHING, Curve
 from dbrag.catalog.search import TableHit, check, table_hits
+from dbrag.catalog.side import Asked, Place, Side, look
 from dbrag.documents import collections
-from dbrag.documents.model import NO_LANGUAGE, Collection
 from dbrag.runtime import Runtime
-from dbrag.vectors.model import Hit, Mode, Question
-from dbrag.vectors.ranks import fused
-from dbrag.vectors.search import search
-from dbrag.vectors.words import coverage
+from dbrag.vectors.model import Hit
+from dbrag.vectors.search import GenerationGone
 
-MOST_COLLECTIONS = 20
-"""Collections that are searched where none is named, the first by name: each costs some 10 ms."""
+MOST_COLLECTIONS = 5
+"""Collections that are searched where none is named, the first by name; the API takes the names of 20."""
 
-DEPTH = 50
-SURE, HARDLY = 0.5, 0.15
+SURE, HARDLY = 0.5, 0.3
 
 
 class Target(StrEnum):
@@ -59,17 +57,19 @@ class Route:
     tables: list[TableHit]
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What one collection has to say: hits, best first, and what speaks for the first."""
+class Sides(NamedTuple):
+    """Both sides of a question; None where there is nothing."""
 
-    collection: Collection
-    hits: list[Hit]
-    features: Features
+    documents: Side | None
+    tables: Side | None
 
-    def probability(self, curve: Curve) -> float:
-        """That its best hit answers the question."""
-        return curve.probability(self.features) if self.hits else 0.0
+    @property
+    def scores(self) -> Scores:
+        """Each side is weighed against the other."""
+        return Scores(
+            _probability(calibrate.DOCUMENTS, self.documents, self.tables),
+            _probability(calibrate.TABLES, self.tables, self.documents),
+        )
 
 
 def route(
@@ -80,30 +80,40 @@ def route(
     names: Sequence[str] | None,
     limit: int,
 ) -> Route:
-    """Compares the best of both sides. `names` are collections; None stands for all, as it does for connections.
+    """Compares the best of both sides. `names` are collections; None stands for the first, for connections for all.
 
     Raises: NotFound for a collection or connection that there is not; what `search` raises.
     """
+    try:
+        sides = compare(runtime, tenant_id, query, connections, names)
+    except GenerationGone:
+        sides = compare(runtime, tenant_id, query, connections, names)
+    scores, (documents, tables) = sides.scores, sides
+    return Route(
+        verdict(scores),
+        scores,
+        _passages(documents, limit) if documents else [],
+        _tables(runtime, query, tables, limit) if tables else [],
+    )
+
+
+def compare(
+    runtime: Runtime, tenant_id: UUID, query: str, connections: Sequence[str] | None, names: Sequence[str] | None
+) -> Sides:
+    """Looks at both sides, with the question embedded once a model. Raises: as `route`, and GenerationGone."""
     with runtime.pool.connection() as conn:
         check(conn, tenant_id, connections)
         chosen = (
-            [collections.get(conn, tenant_id, name) for name in names]
+            [collections.get(conn, tenant_id, name) for name in dict.fromkeys(names)]
             if names
             else collections.page(conn, tenant_id, None, MOST_COLLECTIONS)
         )
         catalog = home.find(conn, tenant_id)
-    documents = [side(runtime, collection, query) for collection in chosen]
-    documents.sort(key=lambda one: -one.probability(calibrate.DOCUMENTS))
-    tables = side(runtime, catalog, query, connections) if catalog else None
-    scores = Scores(
-        max((one.probability(calibrate.DOCUMENTS) for one in documents), default=0.0),
-        tables.probability(calibrate.TABLES) if tables else 0.0,
-    )
-    return Route(
-        verdict(scores),
-        scores,
-        [DocumentHit(one.collection.name, hit) for one in documents for hit in one.hits[:limit]][:limit],
-        table_hits(runtime, tables.collection, query, tables.hits[:limit]) if tables else [],
+    filters = [{"connection": name} for name in dict.fromkeys(connections)] if connections else [None]
+    asked = Asked(runtime, query)
+    return Sides(
+        look(runtime, asked, [Place(collection) for collection in chosen]),
+        look(runtime, asked, [Place(catalog, filter_) for filter_ in filters]) if catalog else None,
     )
 
 
@@ -116,20 +126,14 @@ def verdict(scores: Scores) -> Target:
     return Target.DOCUMENTS if scores.documents >= scores.tables else Target.TABLES
 
 
-def side(runtime: Runtime, collection: Collection, query: str, connections: Sequence[str] | None = None) -> Side:
-    """Searches one collection by meaning and by words; of the catalog's, the tables of these connections."""
-    filters = [{"connection": name} for name in connections] if connections else [None]
-    by_vector: list[Hit] = []
-    by_words: list[Hit] = []
-    for filter_ in filters:
-        by_vector += search(runtime, collection, Question(query, None, DEPTH, filter_, Mode.VECTOR)).hits
-        if collection.language != NO_LANGUAGE:
-            by_words += search(runtime, collection, Question(query, None, DEPTH, filter_, Mode.TEXT)).hits
-    by_vector.sort(key=lambda hit: -hit.score)
-    by_words.sort(key=lambda hit: -hit.score)
-    hits = fused(by_vector, by_words, DEPTH)
-    covered = 0.0
-    if hits and collection.language != NO_LANGUAGE:
-        with runtime.pool.connection() as conn:
-            covered = coverage(conn, collection, query, hits[0].text)
-    return Side(collection, hits, Features(calibrate.gap(by_vector), covered))
+def _probability(curve: Curve, own: Side | None, other: Side | None) -> float:
+    return curve.probability(own.evidence, other.evidence if other else NOTHING) if own else 0.0
+
+
+def _passages(documents: Side, limit: int) -> list[DocumentHit]:
+    return [DocumentHit(documents.collection_of[hit.chunk_id].name, hit) for hit in documents.hits[:limit]]
+
+
+def _tables(runtime: Runtime, query: str, tables: Side, limit: int) -> list[TableHit]:
+    catalog = next(iter(tables.collection_of.values()))
+    return table_hits(runtime, catalog, query, tables.hits[:limit])
