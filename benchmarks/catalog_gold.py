@@ -105,3 +105,27 @@ BOTH: tuple[str, ...] = (
     "parental leave",
     "late returns at the service desk",
 )
+
+# Answered by neither.
+NEITHER: tuple[str, ...] = (
+    "What will the weather be like tomorrow?",
+    "Who won the world cup in 1998?",
+    "How do I bake sourdough bread?",
+    "Which guitar chords does the song use?",
+    "What is the capital of Mongolia?",
+    "How far away is the nearest galaxy?",
+    "Translate good morning into Japanese",
+    "Why is my cat sneezing?",
+    "best hiking trails near the fjords",
+    "How do I tie a bowline knot?",
+    "rules of chess for castling",
+    "Who painted the Mona Lisa?",
+    "How many calories are in a banana?",
+    "symptoms of the flu",
+    "Write a poem about autumn leaves",
+    "How do I change a bicycle tyre?",
+    "What time does the train to Vienna leave?",
+    "Which planets have rings?",
+    "exercises against back pain",
+    "How tall is Mount Everest?",
+)
