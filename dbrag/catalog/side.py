@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from numpy.typing import NDArray
+
 from dbrag.catalog import strangers
 from dbrag.catalog.calibrate import Evidence
 from dbrag.catalog.strangers import Measure
 from dbrag.documents.model import NO_LANGUAGE, Collection, Storage
 from dbrag.runtime import Runtime
-from dbrag.vectors.model import Hit, Mode, Question
+from dbrag.vectors.model import Hit
 from dbrag.vectors.ranks import fused
-from dbrag.vectors.search import embed_texts, search
-from dbrag.vectors.words import coverage
+from dbrag.vectors.search import embed_texts, nearest
+from dbrag.vectors.words import Term, coverage, find_terms, search_terms
 
 DEPTH = 20
 """Hits of each ranking in each place; the largest limit of a route."""
@@ -43,53 +45,57 @@ class Asked:
     def __init__(self, runtime: Runtime, query: str) -> None:
         self.query = query
         self._runtime = runtime
-        self._seen: dict[tuple[str, int, Storage], tuple[list[float], Measure]] = {}
+        self._seen: dict[tuple[str, int, Storage], tuple[NDArray[Any], Measure]] = {}
 
-    def seen_by(self, collection: Collection) -> tuple[list[float], Measure]:
+    def seen_by(self, collection: Collection) -> tuple[NDArray[Any], Measure]:
         """The question's vector (dimensions,) under the collection's model, and what its similarities are worth."""
         model = collection.model, collection.dimensions, collection.storage
         if model not in self._seen:
             vector, *others = embed_texts(self._runtime, collection, [self.query, *strangers.TEXTS])
-            self._seen[model] = vector.tolist(), strangers.measure(others)
+            self._seen[model] = vector, strangers.measure(others)
         return self._seen[model]
 
 
-def look(runtime: Runtime, asked: Asked, places: Sequence[Place]) -> Side | None:
-    """Searches by meaning and by words; None where nothing is found. Each place costs some 10 ms.
+class Found(NamedTuple):
+    """In one place: by meaning, with scores that can be compared between models, and by words."""
 
-    Raises: what `search` raises.
+    near: list[Hit]
+    worded: list[Hit]
+    terms: list[Term]
+
+
+def look(runtime: Runtime, asked: Asked, places: Sequence[Place]) -> Side | None:
+    """Searches by meaning and by words; None where nothing is found.
+
+    Raises: GenerationGone; what the provider raises for a question that has no vector yet.
     """
     by_vector: list[Hit] = []
     by_words: list[Hit] = []
-    collection_of: dict[int, Collection] = {}
-    for place in places:
-        near, worded = _in_place(runtime, asked, place)
-        by_vector += near
-        by_words += worded
-        collection_of |= {hit.chunk_id: place.collection for hit in [*near, *worded]}
+    origin: dict[int, tuple[Collection, list[Term]]] = {}
+    for collection, metadata_filter in places:
+        found = _in_place(runtime, asked, collection, metadata_filter)
+        by_vector += found.near
+        by_words += found.worded
+        origin |= {hit.chunk_id: (collection, found.terms) for hit in [*found.near, *found.worded]}
     if not by_vector:
         return None
     by_vector.sort(key=lambda hit: -hit.score)
     by_words.sort(key=lambda hit: -hit.score)
     hits = fused(by_vector, by_words, DEPTH)
     best = [hit.score for hit in by_vector[:BEST]]
-    covered = _covered(runtime, asked, collection_of[hits[0].chunk_id], hits[0])
+    with runtime.pool.connection() as conn:
+        covered = coverage(conn, *origin[hits[0].chunk_id], hits[0].text)
+    collection_of = {chunk_id: collection for chunk_id, (collection, _) in origin.items()}
     return Side(hits, collection_of, Evidence(sum(best) / len(best), covered))
 
 
-def _in_place(runtime: Runtime, asked: Asked, place: Place) -> tuple[list[Hit], list[Hit]]:
-    """By meaning, with scores that can be compared between models, and by words."""
-    collection = place.collection
+def _in_place(runtime: Runtime, asked: Asked, collection: Collection, metadata_filter: dict[str, Any] | None) -> Found:
+    """On one connection, and not by way of the answers that are kept: there is much to a route that is asked once."""
     vector, measure = asked.seen_by(collection)
-    question = Question(asked.query, vector, DEPTH, place.metadata_filter, Mode.VECTOR)
-    near = [replace(hit, score=measure.of(hit.score)) for hit in search(runtime, collection, question).hits]
-    if collection.language == NO_LANGUAGE:
-        return near, []
-    return near, search(runtime, collection, replace(question, vector=None, mode=Mode.TEXT)).hits
-
-
-def _covered(runtime: Runtime, asked: Asked, collection: Collection, hit: Hit) -> float | None:
-    if collection.language == NO_LANGUAGE:
-        return None
     with runtime.pool.connection() as conn:
-        return coverage(conn, collection, asked.query, hit.text)
+        hits = nearest(conn, collection, vector, DEPTH, metadata_filter).hits
+        near = [replace(hit, score=measure.of(hit.score)) for hit in hits]
+        if collection.language == NO_LANGUAGE:
+            return Found(near, [], [])
+        terms = find_terms(conn, collection, asked.query)
+        return Found(near, search_terms(conn, collection, terms, DEPTH, metadata_filter), terms)

@@ -54,7 +54,17 @@ def search_words(
 
     Raises: Invalid where the collection's words are not looked up.
     """
-    terms = _terms(conn, collection, query)
+    return search_terms(conn, collection, find_terms(conn, collection, query), limit, metadata_filter)
+
+
+def search_terms(
+    conn: Connection,
+    collection: Collection,
+    terms: Sequence[Term],
+    limit: int,
+    metadata_filter: dict[str, Any] | None,
+) -> list[Hit]:
+    """The same for words that were looked up."""
     hits: list[Hit] = []
     for sought in soughts(terms):
         hits = _search(conn, collection, terms, sought, limit, metadata_filter)
@@ -63,19 +73,15 @@ def search_words(
     return hits
 
 
-def coverage(conn: Connection, collection: Collection, query: str, text: str) -> float | None:
-    """The share of the query's words, by their weight, that a text has: 0–1; None where no word of it counts.
-
-    Raises: Invalid.
-    """
-    terms = _terms(conn, collection, query)
-    total = sum(term.weight for term in terms)
-    if not total:
+def coverage(conn: Connection, collection: Collection, terms: Sequence[Term], text: str) -> float | None:
+    """The share of these words, by their weight, that a text has: 0–1; None without words."""
+    if not terms:
         return None
     asked = {"language": collection.language, "text": text, "terms": [term.query for term in terms]}
     row = conn.execute(SQL.words_in_text, asked).fetchone()
     assert row is not None
-    return sum(term.weight for term, is_there in zip(terms, row[0], strict=True) if is_there) / total
+    there = sum(term.weight for term, is_there in zip(terms, row[0], strict=True) if is_there)
+    return there / sum(term.weight for term in terms)
 
 
 def soughts(terms: Sequence[Term]) -> Iterator[str]:
@@ -114,7 +120,11 @@ def highlights(marked: str, text: str, start: int) -> list[Span]:
     return spans
 
 
-def _terms(conn: Connection, collection: Collection, query: str) -> list[Term]:
+def find_terms(conn: Connection, collection: Collection, query: str) -> list[Term]:
+    """The words of a query that count, as the collection has them, the rarest first.
+
+    Raises: Invalid where its words are not looked up.
+    """
     if collection.language == NO_LANGUAGE:
         raise Invalid(
             f"the words of the collection {collection.name!r} are not looked up (its language is `none`): use the mode "
