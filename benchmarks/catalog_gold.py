@@ -1,4 +1,4 @@
-"""Questions as people ask them, and the tables of samples/databases/shop.sql, or the documents, that answer them.
+"""Questions as people ask them, and what answers them: tables of samples/databases/shop.sql, documents, or neither.
 
 Written before the search was tuned, from the schema's meaning and not from its words; several tables where any of them
 would do.
@@ -104,4 +104,23 @@ BOTH: tuple[str, ...] = (
     "supplier ratings when we reorder",
     "parental leave",
     "late returns at the service desk",
+)
+
+# Answered by neither.
+NEITHER: tuple[str, ...] = (
+    "weather in Tokyo tomorrow",
+    "How do I bake a lasagna?",
+    "lyrics of a love song",
+    "Who won the football match last night?",
+    "convert miles to kilometers",
+    "best beaches in Portugal",
+    "How do vaccines work?",
+    "train timetable to the airport",
+    "translate good morning into Japanese",
+    "exercises against back pain",
+    "opening hours of the museum",
+    "how to play the guitar",
+    "names for a kitten",
+    "what is a black hole",
+    "how to get rid of ants",
 )

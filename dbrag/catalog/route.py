@@ -21,7 +21,8 @@ MOST_COLLECTIONS = 20
 """Collections that are searched where none is named, the first by name: each costs some 10 ms."""
 
 DEPTH = 50
-SURE, HARDLY = 0.5, 0.15
+SURE, HARDLY = 0.5, 0.35
+"""Both sides answer where both are as sure as that; neither does where neither is even hardly."""
 
 
 class Target(StrEnum):
@@ -61,15 +62,22 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one collection has to say: hits, best first, and what speaks for the first."""
+    """What one collection has to say: hits, best first; the nearest text's similarity, and the best hit's coverage."""
 
     collection: Collection
     hits: list[Hit]
-    features: Features
+    similarity: float
+    coverage: float
 
-    def probability(self, curve: Curve) -> float:
+    def lead(self, other: "Side | None") -> float:
+        """How much nearer it is than the other side."""
+        if other is None or not other.hits or _space(self.collection) != _space(other.collection):
+            return 0.0
+        return self.similarity - other.similarity
+
+    def probability(self, curve: Curve, other: "Side | None") -> float:
         """That its best hit answers the question."""
-        return curve.probability(self.features) if self.hits else 0.0
+        return curve.probability(Features(self.coverage, self.lead(other))) if self.hits else 0.0
 
 
 def route(
@@ -92,17 +100,18 @@ def route(
             else collections.page(conn, tenant_id, None, MOST_COLLECTIONS)
         )
         catalog = home.find(conn, tenant_id)
-    documents = [side(runtime, collection, query) for collection in chosen]
-    documents.sort(key=lambda one: -one.probability(calibrate.DOCUMENTS))
-    tables = side(runtime, catalog, query, connections) if catalog else None
+    tables = look(runtime, catalog, query, connections) if catalog else None
+    documents = [look(runtime, collection, query) for collection in chosen]
+    documents.sort(key=lambda side: -side.probability(calibrate.DOCUMENTS, tables))
+    best = documents[0] if documents else None
     scores = Scores(
-        max((one.probability(calibrate.DOCUMENTS) for one in documents), default=0.0),
-        tables.probability(calibrate.TABLES) if tables else 0.0,
+        best.probability(calibrate.DOCUMENTS, tables) if best else 0.0,
+        tables.probability(calibrate.TABLES, best) if tables else 0.0,
     )
     return Route(
         verdict(scores),
         scores,
-        [DocumentHit(one.collection.name, hit) for one in documents for hit in one.hits[:limit]][:limit],
+        [DocumentHit(side.collection.name, hit) for side in documents for hit in side.hits[:limit]][:limit],
         table_hits(runtime, tables.collection, query, tables.hits[:limit]) if tables else [],
     )
 
@@ -116,20 +125,29 @@ def verdict(scores: Scores) -> Target:
     return Target.DOCUMENTS if scores.documents >= scores.tables else Target.TABLES
 
 
-def side(runtime: Runtime, collection: Collection, query: str, connections: Sequence[str] | None = None) -> Side:
+def look(runtime: Runtime, collection: Collection, query: str, connections: Sequence[str] | None = None) -> Side:
     """Searches one collection by meaning and by words; of the catalog's, the tables of these connections."""
+    by_vector = _ranking(runtime, collection, query, connections, Mode.VECTOR)
+    if collection.language == NO_LANGUAGE:
+        return Side(collection, by_vector, _similarity(by_vector), 0.0)
+    hits = fused(by_vector, _ranking(runtime, collection, query, connections, Mode.TEXT), DEPTH)
+    with runtime.pool.connection() as conn:
+        covered = coverage(conn, collection, query, hits[0].text) if hits else 0.0
+    return Side(collection, hits, _similarity(by_vector), covered)
+
+
+def _ranking(
+    runtime: Runtime, collection: Collection, query: str, connections: Sequence[str] | None, mode: Mode
+) -> list[Hit]:
     filters = [{"connection": name} for name in connections] if connections else [None]
-    by_vector: list[Hit] = []
-    by_words: list[Hit] = []
-    for filter_ in filters:
-        by_vector += search(runtime, collection, Question(query, None, DEPTH, filter_, Mode.VECTOR)).hits
-        if collection.language != NO_LANGUAGE:
-            by_words += search(runtime, collection, Question(query, None, DEPTH, filter_, Mode.TEXT)).hits
-    by_vector.sort(key=lambda hit: -hit.score)
-    by_words.sort(key=lambda hit: -hit.score)
-    hits = fused(by_vector, by_words, DEPTH)
-    covered = 0.0
-    if hits and collection.language != NO_LANGUAGE:
-        with runtime.pool.connection() as conn:
-            covered = coverage(conn, collection, query, hits[0].text)
-    return Side(collection, hits, Features(calibrate.gap(by_vector), covered))
+    rankings = [search(runtime, collection, Question(query, None, DEPTH, only, mode)).hits for only in filters]
+    return sorted((hit for hits in rankings for hit in hits), key=lambda hit: -hit.score)
+
+
+def _similarity(by_vector: Sequence[Hit]) -> float:
+    return by_vector[0].score if by_vector else 0.0
+
+
+def _space(collection: Collection) -> tuple[str, int]:
+    """Vectors of the same one can be compared."""
+    return collection.model, collection.dimensions
