@@ -1,33 +1,46 @@
-"""How probable it is that the best of one side, documents or tables, answers a question: a curve that was fitted."""
+"""How probable it is that one side, documents or tables, answers a question: a curve fitted to questions."""
 
 import math
 from typing import NamedTuple
 
 
-class Features(NamedTuple):
-    """`coverage`: the share of the question's words, by weight, that the best hit has.
+class Evidence(NamedTuple):
+    """What speaks for a side.
 
-    `lead`: by how much (of cosine similarity) the nearest text of this side is nearer than that of the other; 0 where
-    the two have different models, whose similarities cannot be compared, or the other has nothing.
+    `similarity`: of the best three by vector on average, in standard deviations above what strangers have
+    (dbrag/catalog/strangers.py). `coverage`: the share of the question's words, by weight, that the best hit has; None
+    where words are not looked up.
     """
 
-    coverage: float
-    lead: float
+    similarity: float
+    coverage: float | None
+
+
+NOTHING = Evidence(0.0, 0.0)
+"""Of a side that is not there: no nearer than strangers."""
+
+TYPICAL_COVERAGE = 0.6
+"""In the place of one that is not known: about the mean over the questions of the fit."""
 
 
 class Curve(NamedTuple):
-    """1 / (1 + exp(−(bias + coverage · Features.coverage + lead · Features.lead)))"""
+    """1 / (1 + exp(−x)), where x is `bias` and the other numbers times what they are named after (logistic regression).
+
+    `other` is of the other side's similarity: what both are equally near to is answered by the one with the words.
+    """
 
     bias: float
+    similarity: float
+    other: float
     coverage: float
-    lead: float
 
-    def probability(self, features: Features) -> float:
+    def probability(self, own: Evidence, other: Evidence) -> float:
         """0–1."""
-        return 1 / (1 + math.exp(-(self.bias + self.coverage * features.coverage + self.lead * features.lead)))
+        coverage = TYPICAL_COVERAGE if own.coverage is None else own.coverage
+        x = self.bias + self.similarity * own.similarity + self.other * other.similarity + self.coverage * coverage
+        return 1 / (1 + math.exp(-max(min(x, 30.0), -30.0)))
 
 
-# `python -m benchmarks.catalog --fit` (28 November 2026): logistic regression over the questions of
-# benchmarks/catalog_gold.py with the local embedding model.
-DOCUMENTS = Curve(bias=-4.38, coverage=5.97, lead=7.18)
-TABLES = Curve(bias=-1.33, coverage=6.32, lead=7.74)
+DOCUMENTS = Curve(bias=-7.0, similarity=1.6, other=-0.2, coverage=2.8)
+TABLES = Curve(bias=-2.0, similarity=1.45, other=-0.85, coverage=6.3)
+"""Of `python -m benchmarks.catalog --fit`."""

@@ -2,27 +2,24 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic.dataclasses import dataclass
 
 from dbrag.catalog import calibrate, home
-from dbrag.catalog.calibrate import Curve, Features
+from dbrag.catalog.calibrate import NOTHING, Curve
 from dbrag.catalog.search import TableHit, check, table_hits
+from dbrag.catalog.side import Asked, Place, Side, look
 from dbrag.documents import collections
-from dbrag.documents.model import NO_LANGUAGE, Collection
 from dbrag.runtime import Runtime
-from dbrag.vectors.model import Hit, Mode, Question
-from dbrag.vectors.ranks import fused
-from dbrag.vectors.search import search
-from dbrag.vectors.words import coverage
+from dbrag.vectors.model import Hit
+from dbrag.vectors.search import GenerationGone
 
-MOST_COLLECTIONS = 20
-"""Collections that are searched where none is named, the first by name: each costs some 10 ms."""
+MOST_COLLECTIONS = 5
+"""Collections that are searched where none is named, the first by name; the API takes the names of 20."""
 
-DEPTH = 50
-SURE, HARDLY = 0.5, 0.35
-"""Both sides answer where both are as sure as that; neither does where neither is even hardly."""
+SURE, HARDLY = 0.5, 0.3
 
 
 class Target(StrEnum):
@@ -60,24 +57,19 @@ class Route:
     tables: list[TableHit]
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What one collection has to say: hits, best first; the nearest text's similarity, and the best hit's coverage."""
+class Sides(NamedTuple):
+    """Both sides of a question; None where there is nothing."""
 
-    collection: Collection
-    hits: list[Hit]
-    similarity: float
-    coverage: float
+    documents: Side | None
+    tables: Side | None
 
-    def lead(self, other: "Side | None") -> float:
-        """How much nearer it is than the other side."""
-        if other is None or not other.hits or _space(self.collection) != _space(other.collection):
-            return 0.0
-        return self.similarity - other.similarity
-
-    def probability(self, curve: Curve, other: "Side | None") -> float:
-        """That its best hit answers the question."""
-        return curve.probability(Features(self.coverage, self.lead(other))) if self.hits else 0.0
+    @property
+    def scores(self) -> Scores:
+        """Each side is weighed against the other."""
+        return Scores(
+            _probability(calibrate.DOCUMENTS, self.documents, self.tables),
+            _probability(calibrate.TABLES, self.tables, self.documents),
+        )
 
 
 def route(
@@ -88,31 +80,40 @@ def route(
     names: Sequence[str] | None,
     limit: int,
 ) -> Route:
-    """Compares the best of both sides. `names` are collections; None stands for all, as it does for connections.
+    """Compares the best of both sides. `names` are collections; None stands for the first, for connections for all.
 
     Raises: NotFound for a collection or connection that there is not; what `search` raises.
     """
+    try:
+        sides = compare(runtime, tenant_id, query, connections, names)
+    except GenerationGone:
+        sides = compare(runtime, tenant_id, query, connections, names)
+    scores, (documents, tables) = sides.scores, sides
+    return Route(
+        verdict(scores),
+        scores,
+        _passages(documents, limit) if documents else [],
+        _tables(runtime, query, tables, limit) if tables else [],
+    )
+
+
+def compare(
+    runtime: Runtime, tenant_id: UUID, query: str, connections: Sequence[str] | None, names: Sequence[str] | None
+) -> Sides:
+    """Looks at both sides, with the question embedded once a model. Raises: as `route`, and GenerationGone."""
     with runtime.pool.connection() as conn:
         check(conn, tenant_id, connections)
         chosen = (
-            [collections.get(conn, tenant_id, name) for name in names]
+            [collections.get(conn, tenant_id, name) for name in dict.fromkeys(names)]
             if names
             else collections.page(conn, tenant_id, None, MOST_COLLECTIONS)
         )
         catalog = home.find(conn, tenant_id)
-    tables = look(runtime, catalog, query, connections) if catalog else None
-    documents = [look(runtime, collection, query) for collection in chosen]
-    documents.sort(key=lambda side: -side.probability(calibrate.DOCUMENTS, tables))
-    best = documents[0] if documents else None
-    scores = Scores(
-        best.probability(calibrate.DOCUMENTS, tables) if best else 0.0,
-        tables.probability(calibrate.TABLES, best) if tables else 0.0,
-    )
-    return Route(
-        verdict(scores),
-        scores,
-        [DocumentHit(side.collection.name, hit) for side in documents for hit in side.hits[:limit]][:limit],
-        table_hits(runtime, tables.collection, query, tables.hits[:limit]) if tables else [],
+    filters = [{"connection": name} for name in dict.fromkeys(connections)] if connections else [None]
+    asked = Asked(runtime, query)
+    return Sides(
+        look(runtime, asked, [Place(collection) for collection in chosen]),
+        look(runtime, asked, [Place(catalog, filter_) for filter_ in filters]) if catalog else None,
     )
 
 
@@ -125,29 +126,14 @@ def verdict(scores: Scores) -> Target:
     return Target.DOCUMENTS if scores.documents >= scores.tables else Target.TABLES
 
 
-def look(runtime: Runtime, collection: Collection, query: str, connections: Sequence[str] | None = None) -> Side:
-    """Searches one collection by meaning and by words; of the catalog's, the tables of these connections."""
-    by_vector = _ranking(runtime, collection, query, connections, Mode.VECTOR)
-    if collection.language == NO_LANGUAGE:
-        return Side(collection, by_vector, _similarity(by_vector), 0.0)
-    hits = fused(by_vector, _ranking(runtime, collection, query, connections, Mode.TEXT), DEPTH)
-    with runtime.pool.connection() as conn:
-        covered = coverage(conn, collection, query, hits[0].text) if hits else 0.0
-    return Side(collection, hits, _similarity(by_vector), covered)
+def _probability(curve: Curve, own: Side | None, other: Side | None) -> float:
+    return curve.probability(own.evidence, other.evidence if other else NOTHING) if own else 0.0
 
 
-def _ranking(
-    runtime: Runtime, collection: Collection, query: str, connections: Sequence[str] | None, mode: Mode
-) -> list[Hit]:
-    filters = [{"connection": name} for name in connections] if connections else [None]
-    rankings = [search(runtime, collection, Question(query, None, DEPTH, only, mode)).hits for only in filters]
-    return sorted((hit for hits in rankings for hit in hits), key=lambda hit: -hit.score)
+def _passages(documents: Side, limit: int) -> list[DocumentHit]:
+    return [DocumentHit(documents.collection_of[hit.chunk_id].name, hit) for hit in documents.hits[:limit]]
 
 
-def _similarity(by_vector: Sequence[Hit]) -> float:
-    return by_vector[0].score if by_vector else 0.0
-
-
-def _space(collection: Collection) -> tuple[str, int]:
-    """Vectors of the same one can be compared."""
-    return collection.model, collection.dimensions
+def _tables(runtime: Runtime, query: str, tables: Side, limit: int) -> list[TableHit]:
+    catalog = next(iter(tables.collection_of.values()))
+    return table_hits(runtime, catalog, query, tables.hits[:limit])

@@ -1,5 +1,6 @@
 """Searching a collection: kept answers first, then by the query's vector, by its words, or by both."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -135,14 +136,21 @@ def _set_search(conn: Connection, generation_id: int, ef_search: int) -> tuple[b
 
 def embed_query(runtime: Runtime, collection: Collection, query: str) -> NDArray[Any]:
     """The query's vector (dimensions,), from the cache where it has been asked for before."""
-    hash_ = text_hash(query)
+    return embed_texts(runtime, collection, [query])[0]
+
+
+def embed_texts(runtime: Runtime, collection: Collection, texts: Sequence[str]) -> list[NDArray[Any]]:
+    """Vectors (dimensions,) to search with: those that the cache has not in one request, which no job pays for."""
+    texts_by_hash = {text_hash(text): text for text in texts}
     model, dimensions = collection.model, collection.dimensions
     dtype = np.dtype("<f2" if collection.storage is Storage.HALFVEC else "<f4")
-    known = runtime.cache.get(model, dimensions, [hash_], dtype) if runtime.cache else {}
-    if hash_ in known:
-        return known[hash_]
-    answer = runtime.provider.embed([query], model, dimensions)
-    if runtime.cache:  # first: a database that is away now must not make us pay again
-        runtime.cache.put(model, dimensions, {hash_: answer.vectors[0]}, dtype)
-    spend.record_query(runtime, collection.tenant_id, model, answer.prompt_tokens)
-    return answer.vectors[0]
+    known = runtime.cache.get(model, dimensions, list(texts_by_hash), dtype) if runtime.cache else {}
+    missing = [hash_ for hash_ in texts_by_hash if hash_ not in known]
+    if missing:
+        answer = runtime.provider.embed([texts_by_hash[hash_] for hash_ in missing], model, dimensions)
+        new = dict(zip(missing, answer.vectors, strict=True))
+        if runtime.cache:  # first: a database that is away now must not make us pay again
+            runtime.cache.put(model, dimensions, new, dtype)
+        spend.record_query(runtime, collection.tenant_id, model, answer.prompt_tokens)
+        known |= new
+    return [known[text_hash(text)] for text in texts]

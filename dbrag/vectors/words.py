@@ -63,12 +63,15 @@ def search_words(
     return hits
 
 
-def coverage(conn: Connection, collection: Collection, query: str, text: str) -> float:
-    """The share of the query's words, by their weight, that a text has: 0–1. Raises: Invalid."""
+def coverage(conn: Connection, collection: Collection, query: str, text: str) -> float | None:
+    """The share of the query's words, by their weight, that a text has: 0–1; None where no word of it counts.
+
+    Raises: Invalid.
+    """
     terms = _terms(conn, collection, query)
     total = sum(term.weight for term in terms)
     if not total:
-        return 0.0
+        return None
     asked = {"language": collection.language, "text": text, "terms": [term.query for term in terms]}
     row = conn.execute(SQL.words_in_text, asked).fetchone()
     assert row is not None

@@ -1,8 +1,10 @@
 """What the demo takes for a success."""
 
+from pathlib import Path
+
 from cli_examples import ended
 
-from dbrag.cli.demo import ingest_faults
+from dbrag.cli.demo import ingest_faults, samples
 from dbrag.cli.model import Item
 from dbrag.jobs.model import ItemStatus
 
@@ -32,3 +34,11 @@ def test_a_broken_sample_that_passes_is_a_fault() -> None:
 def test_a_note_that_fails_is_a_fault() -> None:
     jobs = [ended("completed_with_errors", total=9, failed=2), ended("failed", failed=1)]
     assert ingest_faults(jobs, failed(*BROKEN), BROKEN) == ["Job 0199 ended failed, not succeeded."]
+
+
+def test_what_lies_below_the_samples_is_no_document(tmp_path: Path) -> None:
+    (tmp_path / "samples" / "databases").mkdir(parents=True)
+    (tmp_path / "samples" / "databases" / "shop.sql").touch()
+    (tmp_path / "samples" / "elements.txt").touch()
+    (tmp_path / "docs").mkdir()
+    assert [source.name for source in samples(tmp_path)] == ["samples/elements.txt"]
