@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,6 +35,19 @@ class Client:
         wish = {"model": "text-embedding-3-small", "dimensions": 1536}
         self.http.put(f"/v1/collections/{name}", json=wish).raise_for_status()
 
+    def put_connection(self, name: str, dsn: str) -> None:
+        """A registered database."""
+        self.http.put(f"/v1/connections/{name}", json={"dsn": dsn}).raise_for_status()
+
+    def send_files(self, name: str, files: Sequence[Path]) -> str:
+        """The id of the job that takes these files as documents of a collection."""
+        parts = [("file", (file.name, file.read_bytes())) for file in files]
+        return self.http.post(f"/v1/collections/{name}/documents:batch", files=parts).raise_for_status().json()["id"]
+
+    def ask(self, path: str, **body: Any) -> dict[str, Any]:
+        """The answer to a POST."""
+        return self._post(path, json.dumps(body)).raise_for_status().json()
+
     def post(self, path: str, items: Sequence[Any]) -> str:
         """The id of the job that this batch becomes."""
         return self._post(path, json.dumps(items)).raise_for_status().json()["id"]
@@ -42,13 +56,9 @@ class Client:
         """The hits, best first; `wish` is JSON, so that a benchmark need not time how it is made."""
         return self._post(f"/v1/collections/{name}/search", wish).raise_for_status().json()["data"]
 
-    def wait(self, job_ids: Iterable[str]) -> None:
-        """Until all these jobs have succeeded."""
-        for job_id in job_ids:
-            while (job := self._get(f"/v1/jobs/{job_id}"))["status"] not in FINAL:
-                self._pause()
-            if job["status"] != "succeeded":
-                sys.exit(f"The {job['kind']} job ended as {job['status']}: {job['error']}, {job['counts']}")
+    def wait(self, job_ids: Iterable[str]) -> list[dict[str, Any]]:
+        """These jobs, once all have succeeded."""
+        return [self._wait(job_id) for job_id in job_ids]
 
     def build_index(self, name: str) -> None:
         """Until every row of the collection is in an HNSW index, which is asked for if it does not happen by itself."""
@@ -72,6 +82,13 @@ class Client:
         """Whether a segment is searched exactly. A fresh one without rows is not counted; one is always open."""
         segments = self._get(f"/v1/collections/{name}/index")["segments"]
         return any(s["status"] == "sealed" or (s["status"] == "fresh" and s["rows"]) for s in segments)
+
+    def _wait(self, job_id: str) -> dict[str, Any]:
+        while (job := self._get(f"/v1/jobs/{job_id}"))["status"] not in FINAL:
+            self._pause()
+        if job["status"] != "succeeded":
+            sys.exit(f"The {job['kind']} job ended as {job['status']}: {job['error']}, {job['counts']}")
+        return job
 
     def _get(self, path: str) -> dict[str, Any]:
         return self.http.get(path).raise_for_status().json()

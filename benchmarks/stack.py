@@ -5,18 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbrag.catalog.secrets import new_key
 from dbrag.devstack.apps import Apps
 from dbrag.devstack.servers import Servers
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 120.0
-NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where it is: the API's base URL and a key, the process id of each process by its name, and what all were told."""
+    """Where it is: the API's base URL and a key, the process id of each process by its name, and its environment."""
 
     api: str
     api_key: str
@@ -25,23 +23,21 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path, provider_url: str | None = None, env: Mapping[str, str] = NONE) -> Iterator[Stack]:
-    """All of `dbrag up` but Flower, which is for people; DBRAG_* of the environment hold here too, and `env`.
+def running_stack(folder: Path, provider_url: str | None, **settings: str) -> Iterator[Stack]:
+    """All of `dbrag up` but Flower, which is for people; DBRAG_* of the environment hold here too, and `settings`.
 
-    None: the local embedding model.
+    `provider_url` None: the local embedding model.
     """
     with Servers.start(folder) as servers:
         if provider_url is None:
-            local = servers.launch(Apps(ROOT, servers.folder, {}).embeddings(servers.ports.take()))
-            provider_url = local.url
+            provider_url = servers.launch(Apps(ROOT, servers.folder, {}).embeddings(servers.ports.take())).url
         provider = {"OPENAI_BASE_URL": provider_url, "OPENAI_API_KEY": "benchmark"}
-        connections = {"DBRAG_ENCRYPTION_KEYS": new_key(), "DBRAG_CONNECTIONS_ALLOW": '["127.0.0.0/8"]'}
-        told = {**servers.env, **provider, **connections, **env}
-        apps = Apps(ROOT, servers.folder, told)
+        apps = Apps(ROOT, servers.folder, servers.env | provider | settings)
         servers.finish(apps.upgrade(), START_TIMEOUT_S)
         api = servers.spawn(apps.api(servers.ports.take()))
         for spec in (apps.worker(), apps.worker_critical(), apps.worker_low(), apps.relay(), apps.beat()):
             servers.spawn(spec)
         servers.wait_until_ready()
         key = servers.finish(apps.create_key(), START_TIMEOUT_S).split()[-1]
-        yield Stack(api.url, key, {name: process.pid for name, process in servers.processes.items()}, told)
+        pids = {name: process.pid for name, process in servers.processes.items()}
+        yield Stack(api.url, key, pids, apps.env)
