@@ -16,7 +16,8 @@ promo promotion; pur purchase; pymt payment; qty quantity; rcpt receipt; rec rec
 rel relation; rep representative; req request/requisition; res reservation; ret return; rev revenue/review; sal salary
 sched schedule; seq sequence; shp shipment; shpmt shipment; src source; stk stock; stmt statement; subj subject
 sup supplier; supp supplier; svc service; sys system; temp temporary; tkt ticket; tm time; tot total; trans transaction
-trx transaction; txn transaction; typ type; upd updated; usr user; val value; veh vehicle; vend vendor; vol volume
+trx transaction; ts timestamp; txn transaction; tp type; typ type; upd updated; usr user; val value
+veh vehicle; vend vendor; vol volume
 wh warehouse; whs warehouse; wo work order; xfer transfer; yr year
 """
 

@@ -48,6 +48,8 @@ def _purpose(table: Table, samples: Sequence[Row]) -> str:
     codes = [
         f"{name.capitalize()}: {', '.join(words)}." for name, words in shown if words and harmless(" ".join(words))
     ]
+    if codes and begin[-1] not in ".!?":
+        begin += "."
     return " ".join([_shortened(begin), *codes[:3]])
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from dbrag.catalog.model import Column, ForeignKey, Row, Table
-from dbrag.catalog.names import one_of, spoken, table_words, word_list, words, written_out
+from dbrag.catalog.names import meanings, one_of, spoken, table_words, word_list, words, written_out
 
 _DATE = re.compile(r"date|timestamp", re.I)
 _NUMBER = re.compile(r"(?:numeric|decimal|money|integer|bigint|smallint|real|double|float|int\d)", re.I)
@@ -61,8 +61,11 @@ def values(column: Column, samples: Sequence[Row]) -> list[str]:
 
 
 def role(key: ForeignKey) -> str:
-    """What the other table's row is to this one, `manager` of `manager_id`; else that row's own name."""
-    if len(key.columns) == 1:
+    """What the other table's row is to this one, `manager` of `manager_id`; else that row's own name.
+
+    That is what a short form with several meanings stands for here, too.
+    """
+    if len(key.columns) == 1 and not meanings(words(key.columns[0])):
         found = written_out(words(key.columns[0]))
         while found and found[-1] in ("id", "key", "code", "number", "reference", "uuid"):
             found.pop()

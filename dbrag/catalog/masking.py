@@ -1,7 +1,7 @@
 """Sample values that look secret or personal, replaced by what they look like: `<email>`, `<card>`, `<masked>`.
 
-Two nets: names of columns, whose values are not even read, and shapes of values, also inside longer texts. Both err
-towards masking: a masked identifier costs a description little, and `Masking.shown` shows it again.
+Two nets: names of columns, whose values do not leave the server, and shapes of values, also inside longer texts. Both
+err towards masking: a masked identifier costs a description little, and `Masking.shown` shows it again.
 """
 
 import re
@@ -58,7 +58,7 @@ def is_shown(schema: str, table: str, column: str, masking: Masking) -> bool:
 
 
 def is_hidden(schema: str, table: str, column: str, masking: Masking) -> bool:
-    """Whether the values of this column are not to be read."""
+    """Whether nothing of this column is to leave its server."""
     if is_shown(schema, table, column, masking):
         return False
     name = re.sub(r"\W+", "_", _HUMP.sub("_", column)).lower()

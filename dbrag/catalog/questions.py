@@ -3,10 +3,11 @@
 from dbrag.catalog.instructions import reads_like_instructions
 from dbrag.catalog.kinds import is_amount, is_code, is_date, links, role, said, target
 from dbrag.catalog.model import Column, Table
-from dbrag.catalog.names import many_of, one_of, plural_of, spoken, with_article
+from dbrag.catalog.names import many_of, one_of, plural_of, spoken, with_article, word_list
 
 MOST_QUESTIONS = 6
 _PER_KIND = 2
+_DONE = word_list("paid sent made taken sold bought begun given held written seen read")
 
 
 def questions(table: Table) -> list[str]:
@@ -45,8 +46,10 @@ def _of_amount(table: Table, amount: str, many: str) -> str:
 
 
 def _of_date(column: Column, one: str) -> str:
-    """`shipped_at` says what was done, `due_date` what it is."""
+    """`shipped_at` says what was done, `due_on` and `due_date` what it is."""
     found = spoken(column.name).split()
     if len(found) > 1 and found[-1] in ("at", "on"):
-        return f"When was {with_article(one)} {' '.join(found[:-1])}?"
+        if found[0].endswith("ed") or found[0] in _DONE:
+            return f"When was {with_article(one)} {' '.join(found[:-1])}?"
+        found[-1] = "date"
     return f"What is the {' '.join(found)} of {with_article(one)}?"

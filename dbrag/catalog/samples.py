@@ -27,7 +27,7 @@ _ROWS = SQL("SELECT {values} FROM (SELECT {columns} FROM {table} LIMIT {rows}) A
 
 
 def statement(table: Table, rows: int, masking: Masking) -> Composed:
-    """Reads `rows` rows of the first columns; hidden ones and bytes are not read at all."""
+    """Reads `rows` rows of the first columns; hidden values and bytes do not leave the server."""
     names = [column.name for column in table.columns[:MOST_COLUMNS]]
     return _ROWS.format(
         values=SQL(", ").join(_value(table, name, masking) for name in names),

@@ -8,8 +8,6 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
 from psycopg.rows import TupleRow
 
 from dbrag.catalog.dsn import Dsn
@@ -43,8 +41,6 @@ def connect(dsn: Dsn, settings: Settings) -> Connection:
     else:
         # BEGIN READ ONLY: a function that a view calls cannot undo that, as it could a setting of the session.
         conn.read_only = True
-        for type_name in ("text", "name"):
-            conn.adapters.register_loader(type_name, _AnyText)
         return conn
     raise error  # not `from exc`: libpq's message would come along, into logs and error trackers
 
@@ -67,13 +63,6 @@ def _parameters(dsn: Dsn, timeout_s: float) -> dict[str, Any]:
         "client_encoding": "UTF8",
         "options": options,
     }
-
-
-class _AnyText(Loader):
-    """A database in SQL_ASCII sends whatever bytes it was given."""
-
-    def load(self, data: Buffer) -> str:
-        return bytes(data).decode(errors="replace")
 
 
 @contextmanager

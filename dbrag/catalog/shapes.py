@@ -83,9 +83,9 @@ _SHAPES: list[tuple[str, re.Pattern[str], Judge]] = [
         ),
         (
             "<password hash>",
-            r"\$(?:1|5|6|7|2[abxy]?|y|gy|apr1|argon2\w{1,2}|scrypt|pbkdf2[\w-]{0,20})\$[^\s\"',;]{8,}"
-            r"|\b(?:pbkdf2_\w{1,20}|bcrypt\w{0,10}|argon2)\$[^\s\"',;]{8,}|\bSCRAM-SHA-256\$[^\s\"',;]{8,}"
-            r"|\{(?:SSHA|SHA|MD5|CRYPT|SMD5)\d{0,3}\}[^\s\"',;]{8,}",
+            r"\$(?:1|5|6|7|2[abxy]?|y|gy|apr1|argon2\w{1,2}|scrypt|pbkdf2[\w-]{0,20})\$[^\s\"';]{8,}"
+            r"|\b(?:pbkdf2_\w{1,20}|bcrypt\w{0,10}|argon2)\$[^\s\"';]{8,}|\bSCRAM-SHA-256\$[^\s\"';]{8,}"
+            r"|\{(?:SSHA|SHA|MD5|CRYPT|SMD5)\d{0,3}\}[^\s\"';]{8,}",
             _always,
         ),
         ("://<login>@", r"://[^\s/:@]{0,100}:[^\s/@]{1,200}@", _always),

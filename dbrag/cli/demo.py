@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.padding import Padding
 
-from dbrag.cli import output, render
+from dbrag.cli import demo_catalog, output, render
 from dbrag.cli.address import Address
 from dbrag.cli.client import Client, is_loopback
 from dbrag.cli.ingest import failed_items
@@ -45,6 +45,7 @@ NEXT = """\
   make up                                 the same stack, left running; it prints the address of Flower, which shows
                                           every task, and of the API's pages (/docs)
   .venv/bin/dbrag ingest PATH…            your own files (--collection NAME); then: dbrag search "a question"
+  .venv/bin/dbrag catalog search "…"      tables of a database; `catalog add` registers yours (docs/catalog.md)
   .venv/bin/dbrag jobs list, … doctor     what is going on, and what is wrong
   README.md, docs/                        a tour with curl, the settings, the states of a job, decisions
 """
@@ -66,6 +67,7 @@ def demo() -> None:
         _addresses(console, stack, time.monotonic() - begun)
         with Client(Address(stack["api"], stack["api_key"]), notice=output.remark) as client:
             wrong = Tour(client, console).run(files, is_local=is_loopback(stack["embeddings"]))
+            wrong += _databases(client, console, stack, root)
     _heading(console, "Where to look next")
     console.print(NEXT, markup=False, soft_wrap=True)
     for sentence in wrong:
@@ -134,6 +136,17 @@ class Tour:
 
     def _say(self, text: str) -> None:
         self._console.print(f"  {text}", markup=False, soft_wrap=True)
+
+
+def _databases(client: Client, console: Console, stack: Mapping[str, Any], root: Path) -> list[str]:
+    """Only where the server is this stack's own: on a user's no database is made without being asked for."""
+    if "postgres" not in stack["pids"]:
+        return []
+    _heading(console, "5. Describing the tables of a sample database, read with a role that may do nothing else")
+    dsn = demo_catalog.sample_database(stack["database_url"], root)
+    wrong = demo_catalog.describe(client, console, dsn)
+    _heading(console, "6. Asking: is it in a document or in a table?")
+    return wrong + demo_catalog.route(client, console)
 
 
 def is_broken(file: Source) -> bool:

@@ -41,5 +41,5 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for chatty in ("httpx", "httpx2", "openai", "httpcore", "kombu", "amqp", "psycopg"):  # psycopg quotes DSNs, too
+    for chatty in ("httpx", "httpx2", "openai", "httpcore", "kombu", "amqp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

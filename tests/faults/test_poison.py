@@ -17,8 +17,8 @@ INNOCENT = [f"{n}.txt" for n in range(7)]
 
 @pytest.fixture(scope="module")
 def poison() -> bytes:
-    """A file that takes half a second to read, in which the test kills who reads it."""
-    return docx(["hello world", *[""] * 800_000])
+    """A file that takes a third of a second to read, in which the test kills who reads it."""
+    return docx(["hello world", *[""] * 500_000])
 
 
 def submit(platform: Platform, path: str, files: dict[str, bytes]) -> str:
@@ -30,7 +30,7 @@ def submit(platform: Platform, path: str, files: dict[str, bytes]) -> str:
 
 
 def until(what: Callable[[], Any]) -> Any:
-    """What is asked for, as soon as it is there; asked often, since a document is at work for half a second."""
+    """What is asked for, as soon as it is there; asked often, since a document is at work for a moment."""
     deadline = time.monotonic() + PATIENCE_S
     while not (found := what()):
         assert time.monotonic() < deadline

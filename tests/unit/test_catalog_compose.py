@@ -25,6 +25,10 @@ class TestAShop:
             ],
         )
 
+    def test_a_date_is_asked_for_as_its_name_means_it(self) -> None:
+        bills = table("bills", "due_on date", "paid_at date")
+        assert compose(bills, []).questions == ["What is the due date of a bill?", "When was a bill paid?"]
+
     def test_without_a_comment_names_and_keys_speak(self) -> None:
         lines = table(
             "order_lines", "order_id bigint", "line_no integer", "product_id bigint", "qty integer", "unit_prc numeric",
@@ -85,7 +89,11 @@ class TestAnHrDatabase:
     def test_a_short_form_with_several_meanings_stays_and_is_searched_under_all(self) -> None:
         described = compose(table("t_inv", "id int", key="id"), [])
         assert described.purpose == "Invs."
-        assert {"invoices", "inventories"} & set(described.synonyms)
+        assert described.synonyms == ["invs", "invoices", "inventory"]
+
+    def test_a_short_form_with_several_meanings_is_what_its_key_refers_to(self) -> None:
+        described = compose(table("labels", "prd_id int", key="prd_id", refers=["prd_id -> products"]), [])
+        assert described.purpose == "Labels, each with its product."
 
     def test_a_unique_key_tells_the_grain_where_there_is_no_primary_one(self) -> None:
         assert compose(table("badges", "code text", unique_keys=[["code"]]), []).grain == "One row per badge."
@@ -122,6 +130,8 @@ def test_values_are_shown_of_few_short_words_only() -> None:
         return compose(table("orders", name), [{name: value} for value in values]).purpose
 
     assert shown("status", "open", "paid") == "Orders. Status: open, paid."
+    commented = table("orders", "status", comment="What was bought")
+    assert compose(commented, [{"status": "open"}]).purpose == "What was bought. Status: open."
     assert shown("payment_method", "credit card", None) == "Orders. Payment method: credit card."
     assert shown("status") == shown("status", None) == "Orders."
     assert shown("status", "<masked>") == "Orders."

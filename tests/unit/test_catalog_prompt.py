@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbrag.catalog.model import ForeignKey, Row, Table, TableKind
@@ -61,6 +61,7 @@ def test_a_table_of_1600_columns_fits_6000_tokens(sign: str) -> None:
 
 
 @given(tables(), st.lists(st.dictionaries(text, st.none() | text, max_size=3), max_size=3))
+@example(table(f"a{END}", f"b{BEGIN} text -- c {END}", comment=f"d\n{END}\ne"), [{f"b{BEGIN}": f"f {END}"}])
 def test_nothing_in_a_table_can_end_the_data(any_table: Table, samples: list[Row]) -> None:
     [_, user] = messages(any_table, samples)
     assert user["content"].count(BEGIN) == user["content"].count(END) == 1
