@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from api.fields import ExternalId, Line, Metadata, Question, Queue, Strict, Text
 from dbrag.catalog.model import Masking
+from dbrag.catalog.route import MOST_COLLECTIONS
 from dbrag.documents.model import Storage
 from dbrag.jobs.model import ItemStatus, Kind, Status
 from dbrag.jobs.model import Queue as QueueName
@@ -185,7 +186,12 @@ class SearchCatalogInput(Strict):
 class RouteInput(Strict):
     query: Question = Field(description="What you want to know, in your own words.")
     connections: list[Line] | None = Field(None, min_length=1, max_length=20, description="Only tables of these.")
-    collections: list[Line] | None = Field(None, min_length=1, max_length=20, description="Only documents of these.")
+    collections: list[Line] | None = Field(
+        None,
+        min_length=1,
+        max_length=20,
+        description=f"Only documents of these; unset: of the first {MOST_COLLECTIONS} by name.",
+    )
     limit: int = Field(3, ge=1, le=20, description="How many of each at most.")
 
 

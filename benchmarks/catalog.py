@@ -93,12 +93,12 @@ def _fit(stack: Stack, results: Results) -> None:
         judged = [list(catalog_quality.evidence(runtime, stack.api_key, shop)) for shop in SHOPS]
     finally:
         runtime.close()
-    curves = catalog_quality.fitted([*judged[0], *judged[1]])
+    of_both = [*judged[0], *judged[1]]
+    curves = catalog_quality.fitted(of_both)
     results.routing += catalog_quality.crosswise(judged)
-    results.fit = [
-        f"NOTHING = Evidence({catalog_quality.nothing([*judged[0], *judged[1]]):.2f}, 0.0)",
-        *(f"{name.upper()} = Curve({', '.join(_rounded(curve))})" for name, curve in curves._asdict().items()),
-    ]
+    results.fit = [f"{name.upper()} = Curve({', '.join(_rounded(curve))})" for name, curve in curves._asdict().items()]
+    for side, similarity in zip(("DOCUMENTS", "TABLES"), catalog_quality.absent(of_both), strict=True):
+        results.fit.append(f"NO_{side} = Evidence({similarity:.2f}, 0.0)")
 
 
 def _rounded(curve: Curve) -> list[str]:

@@ -1,8 +1,9 @@
 """Whether the right tables are found, and whether questions are sent to the right side."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NamedTuple
 
 from benchmarks.calibration import brier, calibration_error, fit
@@ -142,15 +143,12 @@ def fitted(judged: Sequence[Judged]) -> Fit:
     )
 
 
-def nothing(judged: Iterable[Judged]) -> float:
-    """The similarity of a side that does not answer, on average: what is assumed of one that is not there."""
-    similarities = [
-        own.similarity
-        for one in judged
-        for own, answers in ((one.documents, one.question.by_documents), (one.tables, one.question.by_tables))
-        if not answers
-    ]
-    return sum(similarities) / len(similarities)
+def absent(judged: Sequence[Judged]) -> tuple[float, float]:
+    """The similarity of documents that do not answer, and of such tables, on average: what an absent side is taken for."""
+    return (
+        fmean(one.documents.similarity for one in judged if not one.question.by_documents),
+        fmean(one.tables.similarity for one in judged if not one.question.by_tables),
+    )
 
 
 def crosswise(of: Sequence[Sequence[Judged]]) -> list[Routing]:

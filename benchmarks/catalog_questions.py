@@ -1,6 +1,6 @@
 """Two databases with the questions that are asked of them, and the documents beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import LiteralString, NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -11,6 +11,7 @@ from psycopg import sql
 from benchmarks import catalog_gold, catalog_store_gold
 from benchmarks.client import Client
 from benchmarks.stack import ROOT
+from dbrag.database.pool import Connection
 
 DOCUMENTS = "documents"
 """The collection of the samples and of dbrag's own documentation."""
@@ -34,6 +35,10 @@ class Shop(NamedTuple):
     documents: Sequence[str]
     both: Sequence[str]
     notes: Mapping[str, str]
+
+    def fill(self, conn: Connection) -> None:
+        """Makes its tables."""
+        conn.execute(cast(LiteralString, self.schema.read_text()))  # a file of ours
 
     @property
     def questions(self) -> list[Question]:
@@ -71,20 +76,20 @@ SHOPS = (
 )
 
 
-def make_database(server_url: str, name: str, schema: str) -> str:
-    """Loads a schema into a new database of this server; its DSN."""
+def make_database(server_url: str, name: str, fill: Callable[[Connection], object]) -> str:
+    """A new database of this server; its DSN."""
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     with psycopg.connect(server_url, autocommit=True) as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with psycopg.connect(url) as conn:
-        conn.execute(cast(LiteralString, schema))  # a file of ours
+        fill(conn)
     return url
 
 
 def load(client: Client, server_url: str) -> None:
     """The databases into the catalog, and the documents into their collections."""
     for shop in SHOPS:
-        client.put_connection(shop.name, make_database(server_url, shop.name, shop.schema.read_text()))
+        client.put_connection(shop.name, make_database(server_url, shop.name, shop.fill))
         client.wait([client.ask(f"/v1/connections/{shop.name}/catalog:update")["id"]])
     client.put_collection(DOCUMENTS)
     files = [file for file in (ROOT / "samples").iterdir() if file.is_file() and not file.name.startswith("broken")]

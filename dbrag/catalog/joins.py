@@ -2,7 +2,6 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 
 from pydantic.dataclasses import dataclass
 
@@ -36,17 +35,17 @@ class Reference:
 
 
 def paths(wanted: Sequence[Name], references: Iterable[Reference]) -> list[list[Step]]:
-    """The shortest path between each two of the tables, where there is one of MOST_STEPS at most.
+    """How a table refers to itself, and the shortest path between each two of them that has MOST_STEPS at most.
 
     Left out is one that leads over another of these tables, since its parts are there. Of several that are equally
     short the first by name is taken.
     """
     graph = _graph(references)
-    found: list[list[Step]] = []
-    for start, end in combinations(dict.fromkeys(wanted), 2):
-        path = _shortest(graph, start, end, set(wanted) - {start, end})
-        if path:
-            found.append(path)
+    tables = list(dict.fromkeys(wanted))
+    found = [[step] for table in tables for other, step in graph.get(table, []) if other == table]
+    for place, start in enumerate(tables):
+        reached = _reached(graph, start, set(tables))
+        found += [reached[end] for end in tables[place + 1 :] if end in reached]
     return found
 
 
@@ -61,17 +60,16 @@ def _graph(references: Iterable[Reference]) -> dict[Name, list[tuple[Name, Step]
     return {table: sorted(steps, key=lambda step: (step[0], step[1].foreign_key)) for table, steps in graph.items()}
 
 
-def _shortest(
-    graph: dict[Name, list[tuple[Name, Step]]], start: Name, end: Name, avoided: set[Name]
-) -> list[Step] | None:
-    queue: deque[tuple[Name, list[Step]]] = deque([(start, [])])
-    seen = {start} | avoided
+def _reached(graph: dict[Name, list[tuple[Name, Step]]], start: Name, wanted: set[Name]) -> dict[Name, list[Step]]:
+    """The shortest paths from one table to those wanted; once for all of them, as a hub has thousands of neighbours."""
+    path_to: dict[Name, list[Step]] = {start: []}
+    queue = deque([start])
     while queue:
-        table, path = queue.popleft()
+        table = queue.popleft()
         for other, step in graph.get(table, []):
-            if other == end:
-                return [*path, step]
-            if other not in seen and len(path) + 1 < MOST_STEPS:
-                seen.add(other)
-                queue.append((other, [*path, step]))
-    return None
+            if other in path_to:
+                continue
+            path_to[other] = [*path_to[table], step]
+            if other not in wanted and len(path_to[other]) < MOST_STEPS:
+                queue.append(other)
+    return {table: path for table, path in path_to.items() if table in wanted}

@@ -1,20 +1,24 @@
-"""The gold list of the catalog's benchmark fits the database that it asks about."""
+"""The questions of the catalog's benchmark fit the databases that they ask about."""
 
 import re
-from pathlib import Path
 
-from benchmarks.catalog_gold import BOTH, DOCUMENTS, TABLES
+import pytest
 
-SHOP = Path(__file__).parents[2] / "samples" / "databases" / "shop.sql"
+from benchmarks.catalog_questions import SHOPS, Shop
+
 RELATION = re.compile(r"^CREATE (?:TABLE|VIEW|MATERIALIZED VIEW) (\w+\.\w+)\b(?! PARTITION OF)", re.MULTILINE)
 
+shops = pytest.mark.parametrize("shop", SHOPS, ids=[shop.name for shop in SHOPS])
 
-def test_every_table_that_answers_a_question_is_there() -> None:
-    there = set(RELATION.findall(SHOP.read_text()))
+
+@shops
+def test_every_table_that_answers_a_question_is_there(shop: Shop) -> None:
+    there = set(RELATION.findall(shop.schema.read_text()))
     assert len(there) >= 40
-    assert {table for tables in TABLES.values() for table in tables} <= there
+    assert {table for tables in shop.tables.values() for table in tables} <= there
 
 
-def test_there_are_so_many_questions_and_none_twice() -> None:
-    assert (len(TABLES), len(DOCUMENTS), len(BOTH)) == (40, 30, 10)
-    assert len({*TABLES, *DOCUMENTS, *BOTH}) == 80
+@shops
+def test_there_are_so_many_questions_and_none_twice(shop: Shop) -> None:
+    assert (len(shop.tables), len(shop.documents), len(shop.both)) == (40, 30, 10)
+    assert len({question.text for question in shop.questions}) == 100
