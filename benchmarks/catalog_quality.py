@@ -144,7 +144,7 @@ def fitted(judged: Sequence[Judged]) -> Fit:
 
 
 def absent(judged: Sequence[Judged]) -> tuple[float, float]:
-    """The similarity of documents that do not answer, and of such tables, on average: what an absent side is taken for."""
+    """The similarity of documents that do not answer, and of such tables, on average: assumed of an absent side."""
     return (
         fmean(one.documents.similarity for one in judged if not one.question.by_documents),
         fmean(one.tables.similarity for one in judged if not one.question.by_tables),
