@@ -41,7 +41,7 @@ class Curve(NamedTuple):
         return 1 / (1 + math.exp(-max(min(x, 30.0), -30.0)))
 
 
-# Printed by `python -m benchmarks.catalog --fit`: fitted to 200 questions about two databases and some documents, with the
-# local embedding model.
+# Printed by `python -m benchmarks.catalog --fit`: fitted to 200 questions about two databases and some documents, with
+# the local embedding model.
 DOCUMENTS = Curve(bias=-6.76, similarity=1.74, other=-0.17, coverage=1.87)
 TABLES = Curve(bias=-1.85, similarity=1.83, other=-0.89, coverage=3.13)
