@@ -173,14 +173,14 @@ class MaskingOutput(BaseModel):
 
 
 class ConnectionOutput(BaseModel):
-    """A registered database; its DSN is not shown."""
+    """A registered database; its DSN is not shown, and nothing of it where no encryption key opens it any more."""
 
     name: str
-    host: str
-    port: str
-    database: str
-    user: str
-    sslmode: str | None
+    host: str | None = None
+    port: str | None = None
+    database: str | None = None
+    user: str | None = None
+    sslmode: str | None = None
     masking: MaskingOutput
     sample_rows: int
     update_every_s: int | None

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RIDGE = 0.5
-"""Some penalty on large coefficients: one that told a hundred questions apart for certain would grow for ever."""
+"""Some penalty on large coefficients: a feature that tells all questions apart for certain would grow for ever."""
 
 STEPS = 50
 BINS = 10

@@ -13,7 +13,7 @@ from dbrag.catalog.model import Connection, Masking
 from dbrag.catalog.secrets import Vault
 from dbrag.database import pool
 from dbrag.database.queries import beside
-from dbrag.errors import Conflict, NotFound
+from dbrag.errors import Conflict, NotFound, Permanent
 from dbrag.jobs import jobs
 from dbrag.settings import Settings
 
@@ -102,8 +102,11 @@ def encrypt_anew(conn: pool.Connection, settings: Settings) -> int:
 
 
 def address(connection: Connection, settings: Settings) -> dict[str, str]:
-    """What of a DSN its owner may see: host, port, database, user, sslmode."""
-    return dsn.parse(Vault(settings).decrypt(connection.dsn)).shown
+    """What of a DSN its owner may see: host, port, database, user, sslmode; nothing where no key opens it any more."""
+    try:
+        return dict(dsn.parse(Vault(settings).decrypt(connection.dsn)).shown)
+    except Permanent:
+        return {}
 
 
 def _select(

@@ -15,13 +15,11 @@ MAX_CHARACTERS = 4096
 CONNECT_TIMEOUTS_S = range(2, 11)
 _FILE, _ABSOLUTE = "the absolute path of a file on the workers", r"/[^:]+"
 # What a parameter's value looks like, in words and as a pattern. What is missing here is refused: libpq would read
-# files of the worker for it (service, passfile), lead it to another address (hostaddr), or change its settings
-# (options). A key with a colon in its name would be fetched by an engine of OpenSSL.
+# files of the worker for it (service, passfile), one of which may be another tenant's (sslcert, sslkey), lead it to
+# another address (hostaddr), or change its settings (options).
 _ALLOWED = {
     "sslmode": ("one of libpq's modes", "disable|allow|prefer|require|verify-ca|verify-full"),
     "sslrootcert": (f"`system`, or {_FILE}", f"system|{_ABSOLUTE}"),
-    "sslcert": (_FILE, _ABSOLUTE),
-    "sslkey": (_FILE, _ABSOLUTE),
     "sslcrl": (_FILE, _ABSOLUTE),
     "ssl_min_protocol_version": ("TLSv1.2 or TLSv1.3", r"TLSv1\.[23]"),
     "sslnegotiation": ("postgres or direct", "postgres|direct"),

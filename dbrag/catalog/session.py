@@ -49,8 +49,6 @@ def _parameters(dsn: Dsn, timeout_s: float) -> dict[str, Any]:
     timeouts = f"-c statement_timeout={timeout_s * 1000:.0f}ms -c lock_timeout={timeout_s * 500:.0f}ms"
     options = f"-c default_transaction_read_only=on -c idle_in_transaction_session_timeout=15s {timeouts}"
     parameters: dict[str, Any] = {**CONNECT_OPTIONS, **_NOTHING_OF_OURS, **dsn.parameters}
-    if "sslcert" in dsn.parameters:
-        parameters["sslcertmode"] = "allow"
     if dsn.password:
         parameters["password"] = dsn.password.get_secret_value()
     return parameters | {

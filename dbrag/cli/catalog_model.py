@@ -9,10 +9,10 @@ class Connection(BaseModel):
     """A registered database."""
 
     name: str
-    host: str
-    port: str
-    database: str
-    user: str
+    host: str | None = None
+    port: str | None = None
+    database: str | None = None
+    user: str | None = None
     tables: int
     update_every_s: int | None = None
 

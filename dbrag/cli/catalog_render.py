@@ -21,7 +21,8 @@ def connections(found: Sequence[Connection]) -> RenderableType:
     grid = Grid("name", "database", "host", "user", "tables", "updated every", box=None, pad_edge=False)
     for one in found:
         every = f"{one.update_every_s} s" if one.update_every_s else ""
-        grid.add_row(one.name, one.database, f"{one.host}:{one.port}", one.user, str(one.tables), every)
+        place = f"{one.host}:{one.port}" if one.host else "no key opens its DSN"
+        grid.add_row(one.name, one.database, place, one.user, str(one.tables), every)
     return grid
 
 

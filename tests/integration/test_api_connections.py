@@ -13,6 +13,8 @@ from dbrag.database.pool import connect
 from dbrag.jobs.model import Status
 from dbrag.settings import Settings
 
+pytest_plugins = ["api_fixtures"]
+
 DSN = "postgresql://reader:hidden-word@db.example.com:6543/shop?sslmode=require"
 PATH = "/v1/connections/shop"
 

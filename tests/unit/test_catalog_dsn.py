@@ -68,6 +68,8 @@ def test_several_hosts_have_their_ports(ports: str, expected: list[int]) -> None
         "load_balance_hosts=random",
         "replication=true",
         "sslkeylogfile=/tmp/keys",
+        "sslkey=/etc/ssl/private/other-tenant.key",
+        "sslcert=/etc/ssl/other-tenant.pem",
         "require_auth=none",
     ],
 )
@@ -79,9 +81,7 @@ def test_a_parameter_beyond_the_list_is_refused_by_name(parameter: str) -> None:
     "parameter",
     [
         "sslmode=hunter2",
-        "sslkey=pkcs11:token",
-        "sslkey=relative.key",
-        "sslcert=",
+        "sslrootcert=relative.pem",
         "ssl_min_protocol_version=SSLv3",
         "connect_timeout=0",
         "connect_timeout=1",
