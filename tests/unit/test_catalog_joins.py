@@ -118,3 +118,8 @@ def ways(
                 yield (*been, there)
             else:
                 yield from ways(there, end, avoided, references, (*been, there))
+
+
+def test_what_is_not_connected_has_no_path() -> None:
+    assert paths(named("customers", "employees", "nothing"), SHOP[:4]) == []
+    assert paths([], SHOP) == []
