@@ -130,10 +130,9 @@ def _joins(conn: Connection, found: Sequence[Entry]) -> list[JoinPath]:
     wanted: defaultdict[int, list[Name]] = defaultdict(list)
     for entry in found:
         wanted[entry.connection_id].append((entry.table.schema, entry.table.name))
-    several = [connection_id for connection_id, tables in wanted.items() if len(tables) > 1]
     references: defaultdict[int, list[Reference]] = defaultdict(list)
     for connection_id, schema, table, keys in conn.execute(
-        SQL.references, {"connection_ids": several, "limit": MOST_REFERENCES}
+        SQL.references, {"connection_ids": list(wanted), "limit": MOST_REFERENCES}
     ):
         references[connection_id] += [
             Reference(
@@ -148,6 +147,6 @@ def _joins(conn: Connection, found: Sequence[Entry]) -> list[JoinPath]:
     name_of = {entry.connection_id: entry.connection for entry in found}
     return [
         JoinPath(name_of[connection_id], steps)
-        for connection_id in several
+        for connection_id in wanted
         for steps in paths(wanted[connection_id], references[connection_id])
     ]

@@ -87,11 +87,12 @@ def test_a_question_is_routed_by_what_is_found(
     def route(query: str, **more: Any) -> dict[str, Any]:
         return client.post("/route", json={"query": query, **more}).raise_for_status().json()
 
-    by_rule, by_table = route("when do sick employees report absence"), route("loyalty points of customers", limit=1)
+    # The stand-in's vectors mean nothing, but that a text is nearest to itself.
+    by_rule, by_table = route(document["text"]), route("loyalty points of customers", limit=1)
     assert by_rule["documents"][0]["external_id"] == "rule"
     assert by_rule["documents"][0]["collection"] == "rules"
     assert [hit["table"] for hit in by_table["tables"]] == ["customers"]
-    # The stand-in's vectors mean nothing: only the words tell one question from the other.
+    assert by_rule["target"] == "documents"
     assert by_rule["scores"]["documents"] > by_table["scores"]["documents"]
     assert by_table["scores"]["tables"] > by_rule["scores"]["tables"]
     assert all(0 <= score <= 1 for answer in (by_rule, by_table) for score in answer["scores"].values())
@@ -100,6 +101,51 @@ def test_a_question_is_routed_by_what_is_found(
     assert platform.provider.stats()["requests"] == 0, "the question's vector is in the cache"
     assert client.post("/route", json={"query": "a", "collections": ["nothing"]}).status_code == 404
     assert route("loyalty", collections=["rules"], connections=["one"])["target"] in ("tables", "none")
+
+
+def test_a_question_is_embedded_once_a_model_and_sides_of_different_models_are_compared(
+    platform: Platform, searcher: tuple[httpx.Client, SourceDatabase]
+) -> None:
+    client, _ = searcher
+    for name, dimensions in (("short", 64), ("long", 128), ("also-long", 128)):
+        client.put(f"/collections/{name}", json={"dimensions": dimensions}).raise_for_status()
+        document = {"external_id": name, "text": f"A {name} note about the lighthouse and its keeper."}
+        client.post(f"/collections/{name}/documents", json=document, headers={"Prefer": "wait=30"}).raise_for_status()
+    names = ["short", "long", "also-long"]
+    client.post("/route", json={"query": "the first question", "collections": names}).raise_for_status()
+    platform.provider.forget()
+    answer = client.post("/route", json={"query": "the lighthouse keeper", "collections": names}).raise_for_status()
+    stats = platform.provider.stats()
+    assert (stats["requests"], stats["inputs"]) == (3, [1, 1, 1]), "of two lengths of documents, and of the tables"
+    assert {hit["collection"] for hit in answer.json()["documents"]} == set(names)
+
+
+def test_documents_whose_words_are_not_looked_up_are_routed_to_by_meaning(
+    platform: Platform, searcher: tuple[httpx.Client, SourceDatabase]
+) -> None:
+    client, _ = searcher
+    client.put("/collections/mute", json={"language": "none"}).raise_for_status()
+    document = {"external_id": "mute", "text": "the keeper of the lighthouse"}
+    client.post("/collections/mute/documents", json=document, headers={"Prefer": "wait=30"}).raise_for_status()
+    question = {"query": "the keeper of the lighthouse", "collections": ["mute"]}
+    answer = client.post("/route", json=question).raise_for_status().json()
+    assert [hit["external_id"] for hit in answer["documents"]] == ["mute"]
+    assert answer["target"] == "documents", "the same text has the same vector"
+
+
+def test_a_question_without_a_word_that_counts_is_no_error(searcher: tuple[httpx.Client, SourceDatabase]) -> None:
+    client, _ = searcher
+    assert names(ask(client, "who is it of the?", mode="text")) == []
+    assert 0 <= client.post("/route", json={"query": "who is it?"}).raise_for_status().json()["scores"]["tables"] <= 1
+
+
+def test_a_table_that_refers_to_itself_is_joined_with_itself(searcher: tuple[httpx.Client, SourceDatabase]) -> None:
+    client, source = searcher
+    source.execute("CREATE TABLE shop.staff (id int PRIMARY KEY, boss_id int REFERENCES shop.staff)")
+    source.grant()
+    client.post("/connections/one/catalog:update", json={}, headers={"Prefer": "wait=30"}).raise_for_status()
+    [path] = ask(client, "staff", connections=["one"], mode="text", limit=1)["joins"]
+    assert [(step["from_columns"], step["to_columns"]) for step in path["steps"]] == [(["boss_id"], ["id"])]
 
 
 @pytest.mark.parametrize(
