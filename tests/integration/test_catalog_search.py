@@ -91,9 +91,6 @@ def test_a_question_is_routed_by_what_is_found(
     assert by_rule["documents"][0]["external_id"] == "rule"
     assert by_rule["documents"][0]["collection"] == "rules"
     assert [hit["table"] for hit in by_table["tables"]] == ["customers"]
-    # The stand-in's vectors mean nothing: only the words tell one question from the other.
-    assert by_rule["scores"]["documents"] > by_table["scores"]["documents"]
-    assert by_table["scores"]["tables"] > by_rule["scores"]["tables"]
     assert all(0 <= score <= 1 for answer in (by_rule, by_table) for score in answer["scores"].values())
     platform.provider.forget()
     route("loyalty points of customers", limit=2)
