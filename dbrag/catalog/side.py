@@ -17,7 +17,7 @@ from dbrag.vectors.search import embed_texts, nearest
 from dbrag.vectors.words import Term, coverage, find_terms, search_terms
 
 DEPTH = 20
-"""Hits of each ranking in each place; the largest limit of a route."""
+"""Hits of each ranking in each place: the largest limit of a route, and always, as the evidence depends on it."""
 
 BEST = 3
 """One text that happens to be near says less than the three nearest."""
