@@ -48,6 +48,7 @@ def put(
     masked = masked or Masking()
     masking.check(masked)
     reach.check_named(dsn.parse(url), settings)
+    before = _select(conn, tenant_id, name=name, after=None, limit=1)
     row = conn.execute(
         SQL.put_connection,
         {
@@ -60,7 +61,10 @@ def put(
         },
     ).fetchone()
     assert row is not None
-    return Put(get(conn, tenant_id, name), row[1])
+    connection = get(conn, tenant_id, name)
+    if before and _place(before[0], settings) != _place(connection, settings):
+        conn.execute(SQL.forget_oids, {"connection_id": connection.id})
+    return Put(connection, row[1])
 
 
 def get(conn: pool.Connection, tenant_id: UUID, name: str) -> Connection:
@@ -107,6 +111,11 @@ def address(connection: Connection, settings: Settings) -> dict[str, str]:
         return dict(dsn.parse(Vault(settings).decrypt(connection.dsn)).shown)
     except Permanent:
         return {}
+
+
+def _place(connection: Connection, settings: Settings) -> tuple[str | None, ...]:
+    shown = address(connection, settings)
+    return shown.get("host"), shown.get("port"), shown.get("database")
 
 
 def _select(

@@ -42,7 +42,7 @@ SELECT c.id FROM connections c
 WHERE c.update_every_s IS NOT NULL AND c.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM jobs j WHERE j.kind = 'update_metadata_catalog' AND j.params ->> 'connection_id' = c.id::text
       AND (j.finished_at IS NULL
-           OR NOT j.params ? 'schema' AND j.created_at > now() - make_interval(secs => c.update_every_s)))
+           OR NOT j.params ?| '{schema,table}' AND j.created_at > now() - make_interval(secs => c.update_every_s)))
 ORDER BY c.id LIMIT %(limit)s FOR UPDATE OF c SKIP LOCKED
 
 -- name: known_tables
@@ -65,6 +65,10 @@ ON CONFLICT (connection_id, table_oid) DO UPDATE SET description = excluded.desc
 
 -- name: delete_override
 DELETE FROM catalog_overrides WHERE connection_id = %(connection_id)s AND table_oid = %(table_oid)s
+
+-- name: forget_oids
+-- The connection leads to another database: what was said of its tables goes by their names from now on.
+UPDATE catalog_overrides SET table_oid = -abs(table_oid) WHERE connection_id = %(connection_id)s
 
 -- name: move_override
 -- The table was made anew under its name, or renamed.

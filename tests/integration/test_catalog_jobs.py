@@ -153,6 +153,19 @@ def test_a_users_own_words_survive_updates_renames_and_a_table_that_is_made_anew
     assert described.platform.client.delete(f"{described.path}/descriptions/shop.coupons").status_code == 404
 
 
+def test_a_users_own_words_follow_names_into_another_database(described: Catalog, platform: Platform) -> None:
+    path = f"{described.path}/descriptions/shop.vouchers"
+    answer = platform.client.put(path, json={"purpose": "Mine."})
+    platform.wait(answer.json()["id"])
+    with source_database(platform.servers.env["DATABASE_URL"]) as other:
+        # There the same oids are other tables', if they are anybody's.
+        described.put(dsn=other.dsn)
+        described.update()
+        assert sorted(described.tables()) == TABLES
+        spoken = {name for name, table in described.tables().items() if table["described_by"] == "user"}
+        assert spoken == {"shop.vouchers"}
+
+
 def test_a_table_that_may_not_be_read_fails_alone_and_is_retried_alone(catalog: Catalog) -> None:
     catalog.source.execute("CREATE TABLE shop.salaries (employee integer PRIMARY KEY, amount numeric)")
     catalog.source.execute("CREATE VIEW shop.broken AS SELECT 1 / 0 AS one")
