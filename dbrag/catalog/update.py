@@ -3,18 +3,15 @@
 from contextlib import nullcontext
 from uuid import UUID
 
-import structlog
-
 from dbrag.catalog import block, entries, overrides, plan
 from dbrag.catalog.secrets import Vault
 from dbrag.catalog.slice import Slice
 from dbrag.catalog.source import Source, open_source
 from dbrag.documents import poison
-from dbrag.documents.attempt import attempt, hand_back, report
+from dbrag.documents.attempt import attempt, begin, hand_back, report
 from dbrag.jobs import claims
 from dbrag.runtime import Runtime
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # Tables that are stored in one transaction, for each thread that asks the chat model.
 TABLES_OF_A_THREAD = 4
 # How long a job waits for the chat model's limits, its account or its key, unless the provider says, in seconds.
@@ -26,12 +23,9 @@ def update(runtime: Runtime, job_id: UUID) -> dict[str, object]:
 
     Returns how the job stands. Raises: AttemptFailed.
     """
-    with runtime.pool.connection() as conn:
-        claim = claims.take(conn, job_id, runtime.settings)
+    claim = begin(runtime, job_id)
     if claim is None:
-        log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
         return {"claimed": False}
-    runtime.publisher.refill()
     with attempt(runtime, claim):
         try:
             _work(Slice.of(runtime, claim))

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -32,6 +33,17 @@ class AttemptFailed(Exception):
         super().__init__(error.detail)
         self.error = error
         self.tried_again = tried_again
+
+
+def begin(runtime: Runtime, job_id: UUID) -> Claim | None:
+    """Claims a job, which makes room for another one in its queue; None where it is not to be claimed."""
+    with runtime.pool.connection() as conn:
+        claim = claims.take(conn, job_id, runtime.settings)
+    if claim is None:
+        log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
+        return None
+    runtime.publisher.refill()
+    return claim
 
 
 @contextmanager

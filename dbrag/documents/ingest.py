@@ -10,7 +10,7 @@ import structlog
 from billiard.exceptions import SoftTimeLimitExceeded  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from dbrag.documents import blocks, collections, poison, prepare
-from dbrag.documents.attempt import DEFECT, attempt, hand_back, report
+from dbrag.documents.attempt import DEFECT, attempt, begin, hand_back, report
 from dbrag.documents.model import Collection
 from dbrag.errors import Permanent, Transient
 from dbrag.jobs import claims
@@ -33,12 +33,9 @@ def ingest(runtime: Runtime, job_id: UUID, on_waiting: Callable[[], None] = lamb
 
     Returns how the job stands. Raises: AttemptFailed.
     """
-    with runtime.pool.connection() as conn:
-        claim = claims.take(conn, job_id, runtime.settings)
+    claim = begin(runtime, job_id)
     if claim is None:
-        log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
         return {"claimed": False}
-    runtime.publisher.refill()
     with attempt(runtime, claim):
         _split_all(runtime, claim, on_waiting)
     return report(runtime, claim)

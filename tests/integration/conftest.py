@@ -1,13 +1,16 @@
 """A database with the schema, and what a worker opens, without any process of ours running."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from redis import Redis
+from typer.testing import CliRunner, Result
 from uuid_utils.compat import uuid7
 
 from dbrag.accounts import keys
+from dbrag.cli.main import app
 from dbrag.database import migrate
 from dbrag.database.pool import Connection, connect
 from dbrag.devstack.servers import Servers
@@ -17,6 +20,7 @@ from dbrag.jobs.relay import Relay
 from dbrag.runtime import Runtime, open_runtime
 from dbrag.settings import Settings
 from tests.provider.process import ProviderServer
+from tests.running import Platform
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +84,13 @@ def redis(settings: Settings, conn: Connection) -> Iterator[Redis]:
 @pytest.fixture
 def relay(runtime: Runtime) -> Relay:
     return Relay(runtime.pool, runtime.broker, runtime.settings)
+
+
+@pytest.fixture
+def dbrag(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs `dbrag …` in an empty folder, with the platform's addresses in the environment."""
+    monkeypatch.chdir(tmp_path)
+    key = platform.client.headers["Authorization"].removeprefix("Bearer ")
+    for name, value in {**platform.servers.env, "DBRAG_API_URL": platform.api.url, "DBRAG_API_KEY": key}.items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: CliRunner().invoke(app, arguments)

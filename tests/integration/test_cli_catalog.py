@@ -2,26 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from dbrag.cli.main import app
 from tests.integration.catalog_database import SourceDatabase, source_database
 from tests.running import Platform
 
 Dbrag = Callable[..., Result]
-
-
-@pytest.fixture
-def dbrag(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dbrag:
-    monkeypatch.chdir(tmp_path)
-    key = platform.client.headers["Authorization"].removeprefix("Bearer ")
-    for name, value in {**platform.servers.env, "DBRAG_API_URL": platform.api.url, "DBRAG_API_KEY": key}.items():
-        monkeypatch.setenv(name, value)
-    return lambda *arguments, **more: CliRunner().invoke(app, arguments, **more)
 
 
 @pytest.fixture

@@ -5,23 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from dbrag.cli.main import app
 from dbrag.database.pool import connect
 from tests.running import Platform
 
 Dbrag = Callable[..., Result]
-
-
-@pytest.fixture
-def dbrag(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dbrag:
-    """Runs `dbrag …` in an empty folder, with the platform's addresses in the environment."""
-    monkeypatch.chdir(tmp_path)
-    key = platform.client.headers["Authorization"].removeprefix("Bearer ")
-    for name, value in {**platform.servers.env, "DBRAG_API_URL": platform.api.url, "DBRAG_API_KEY": key}.items():
-        monkeypatch.setenv(name, value)
-    return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
 def marks(report: Result) -> dict[str, str]:
