@@ -14,6 +14,8 @@ from dbrag.runtime import Runtime
 
 # Tables that are stored in one transaction, for each thread that asks the chat model.
 TABLES_OF_A_THREAD = 4
+# Tables that are read at once: each of the five statements has DBRAG_SOURCE_TIMEOUT_S (500 tables take 0.1 s in all).
+PAGE = 2000
 # How long a job waits for the chat model's limits, its account or its key, unless the provider says, in seconds.
 PAUSE_S = 10.0
 
@@ -57,7 +59,8 @@ def _plan(slice_: Slice, source: Source) -> bool:
     claim, connection, collection = slice_.claim, slice_.connection, slice_.collection
     listed = {one.oid: (one.schema, one.name) for one in source.listed()}
     wanted = plan.in_scope(listed, claim.params.get("schema"), claim.params.get("table"))
-    found = [plan.Found(table, slice_.fingerprint(table)) for table in source.tables(wanted)]
+    pages = [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
+    found = [plan.Found(table, slice_.fingerprint(table)) for page in pages for table in source.tables(page)]
     with slice_.runtime.pool.connection() as conn:
         dropped = plan.drop_gone(conn, connection, collection, listed)
     with slice_.runtime.pool.connection() as conn:
