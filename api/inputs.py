@@ -171,7 +171,7 @@ class DescriptionInput(Strict):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.model_fields_set:
+        if not self.model_dump(exclude_none=True):
             raise PydanticCustomError("description", "say something: purpose, grain, key_columns, synonyms, questions")
         return self
 

@@ -6,7 +6,7 @@ from api import lookup, render
 from api.answers import accepted, answer, page, refuse_idempotency_key
 from api.auth import needs
 from api.inputs import ConnectionPath, DescriptionInput, JobHeaders, TablePath, TablesQuery
-from api.openapi import blueprint
+from api.openapi import TOO_MUCH_WAITING, blueprint
 from api.outputs import JobOutput, Page, TableOutput, TableSummaryOutput
 from api.process import here, runtime
 from dbrag.accounts.model import Scope
@@ -36,7 +36,7 @@ def get_table(path: TablePath) -> Response:
     return answer(render.table(_entry(path)[1]))
 
 
-@bp.put("/connections/<name>/descriptions/<external_id:table>", responses={202: JobOutput})
+@bp.put("/connections/<name>/descriptions/<external_id:table>", responses={202: JobOutput, **TOO_MUCH_WAITING})
 @needs(Scope.INGEST)
 def put_description(path: TablePath, header: JobHeaders, body: DescriptionInput) -> Response:
     """Say it in your own words: what is given replaces that part of the description, until it is cleared.
@@ -44,23 +44,27 @@ def put_description(path: TablePath, header: JobHeaders, body: DescriptionInput)
     It survives updates, and a rename of the table. A job embeds the new words.
     """
     refuse_idempotency_key(header)
+    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
     connection, entry = _entry(path)
     with runtime().pool.connection() as conn:
         overrides.put(conn, entry, body.model_dump(exclude_none=True))
         job = _update(conn, connection, entry)
+    here().backlog.add(job.tenant_id, 0)
     return accepted(job, header)
 
 
-@bp.delete("/connections/<name>/descriptions/<external_id:table>", responses={202: JobOutput})
+@bp.delete("/connections/<name>/descriptions/<external_id:table>", responses={202: JobOutput, **TOO_MUCH_WAITING})
 @needs(Scope.INGEST)
 def clear_description(path: TablePath, header: JobHeaders) -> Response:
     """Take your own words back; a job puts dbrag's in their place."""
     refuse_idempotency_key(header)
+    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
     connection, entry = _entry(path)
     with runtime().pool.connection() as conn:
         if not overrides.clear(conn, entry):
             raise NotFound(f"nobody has described {path.table!r} in words of their own")
         job = _update(conn, connection, entry)
+    here().backlog.add(job.tenant_id, 0)
     return accepted(job, header)
 
 

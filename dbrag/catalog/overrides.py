@@ -23,16 +23,14 @@ class Override(NamedTuple):
 
 def put(conn: pool.Connection, entry: Entry, description: Mapping[str, Any]) -> None:
     """Replaces what was said of a table; it shows with the next update."""
-    conn.execute(
-        SQL.put_override,
-        {
-            "connection_id": entry.connection_id,
-            "schema": entry.table.schema,
-            "table": entry.table.name,
-            "table_oid": entry.table.oid,
-            "description": Jsonb(description),
-        },
-    )
+    table = {
+        "connection_id": entry.connection_id,
+        "schema": entry.table.schema,
+        "table": entry.table.name,
+        "table_oid": entry.table.oid,
+    }
+    conn.execute(SQL.forget_namesakes, table)
+    conn.execute(SQL.put_override, table | {"description": Jsonb(description)})
 
 
 def clear(conn: pool.Connection, entry: Entry) -> bool:
@@ -63,7 +61,9 @@ def remade(standing: Sequence[Override], listed: Mapping[int, tuple[str, str]]) 
     by_name = {name: oid for oid, name in listed.items()}
     spoken_of = {override.oid for override in standing}
     new_oids = {one.oid: by_name.get((one.schema, one.name)) for one in standing if one.oid not in listed}
-    return {old: new for old, new in new_oids.items() if new is not None and new not in spoken_of}
+    # One each: of several that were made anew under the same name, the last that was spoken of.
+    old_oids = {new: old for old, new in new_oids.items() if new is not None and new not in spoken_of}
+    return {old: new for new, old in old_oids.items()}
 
 
 def _standing(conn: pool.Connection, connection: Connection) -> list[Override]:

@@ -11,8 +11,9 @@ from dbrag.database import pool
 from dbrag.database.queries import beside
 from dbrag.documents import accept, documents
 from dbrag.documents.model import Collection, Submission
-from dbrag.errors import Permanent
+from dbrag.errors import Permanent, Transient
 from dbrag.jobs import claims, settle
+from dbrag.jobs.claims import ClaimLost
 from dbrag.jobs.model import Claim, ItemStatus
 
 SQL = beside(__file__)
@@ -85,11 +86,17 @@ def known_tables(conn: pool.Connection, connection: Connection) -> dict[int, Kno
     return {row[0]: Known(row[0], bytes(row[1]), *row[2:]) for row in rows}
 
 
-def drop_gone(conn: pool.Connection, connection: Connection, collection: Collection, listed: Listed) -> int:
-    """Removes from the catalog what the database has no more; returns how many tables."""
+def drop_gone(
+    conn: pool.Connection, claim: Claim, connection: Connection, collection: Collection, listed: Listed
+) -> int:
+    """Removes from the catalog what the database has no more; returns how many tables.
+
+    Raises: ClaimLost, or Transient where the connection leads elsewhere by now; the transaction must be rolled back.
+    """
     wanted = {"collection_id": collection.id, "connection_id": connection.id, "limit": None}
     there = [row[0] for row in conn.execute(SQL.documents_of_connection, wanted)]
     remain = {external_id(connection, oid) for oid in listed}
+    _check(conn, claim, connection)
     return documents.remove(conn, collection, [name for name in there if name not in remain])
 
 
@@ -98,7 +105,7 @@ def write(
 ) -> None:
     """Puts the tables in the job as its items; what is due gets a version that waits for its description.
 
-    Raises: ClaimLost; the transaction must then be rolled back.
+    Raises: as `drop_gone`.
     """
     submissions = [
         Submission(external_id(connection, table.oid), title=table.full_name, metadata=metadata(connection, table))
@@ -108,6 +115,7 @@ def write(
         accept.insert_versions(conn, collection, claim.id, list(enumerate(submissions)), claim.kind)
     settle.lock(conn, [claim.id])
     claims.hold_on(conn, claim.id, claim.claim_id)
+    _check(conn, claim, connection)
     _replace_items(conn, claim, plan)
     result = Jsonb({"unchanged": len(plan.unchanged), "dropped": dropped})
     counts = {"total": len(plan.due) + len(plan.unchanged), "unchanged": len(plan.unchanged)}
@@ -130,6 +138,16 @@ def metadata(connection: Connection, table: Table) -> dict[str, Any]:
         "schema": table.schema,
         "table": table.name,
     }
+
+
+def _check(conn: pool.Connection, claim: Claim, connection: Connection) -> None:
+    """Looks, without a lock, whether the claim stands, and whether it was this database that was read."""
+    stands = {"job_id": claim.id, "claim_id": claim.claim_id, "id": connection.id, "dsn": connection.dsn}
+    claimed, same = conn.execute(SQL.what_stands, stands).fetchone() or (False, False)
+    if not claimed:
+        raise ClaimLost(claim.id)
+    if not same:
+        raise Transient("the connection was changed meanwhile: its update begins again", code="connection_changed")
 
 
 def _replace_items(conn: pool.Connection, claim: Claim, plan: Plan) -> None:

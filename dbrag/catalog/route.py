@@ -11,7 +11,9 @@ from dbrag.catalog import calibrate, home
 from dbrag.catalog.calibrate import NO_DOCUMENTS, NO_TABLES
 from dbrag.catalog.search import TableHit, check, table_hits
 from dbrag.catalog.side import Asked, Place, Side, look
+from dbrag.database.pool import Connection
 from dbrag.documents import collections
+from dbrag.documents.model import Collection
 from dbrag.runtime import Runtime
 from dbrag.vectors.model import Hit
 from dbrag.vectors.search import GenerationGone
@@ -106,7 +108,7 @@ def compare(
     with runtime.pool.connection() as conn:
         check(conn, tenant_id, connections)
         chosen = (
-            [collections.get(conn, tenant_id, name) for name in dict.fromkeys(names)]
+            [_named(conn, tenant_id, name) for name in dict.fromkeys(names)]
             if names
             else collections.page(conn, tenant_id, None, MOST_COLLECTIONS)
         )
@@ -135,3 +137,8 @@ def _passages(documents: Side, limit: int) -> list[DocumentHit]:
 def _tables(runtime: Runtime, query: str, tables: Side, limit: int) -> list[TableHit]:
     catalog = next(iter(tables.collection_of.values()))
     return table_hits(runtime, catalog, query, tables.hits[:limit])
+
+
+def _named(conn: Connection, tenant_id: UUID, name: str) -> Collection:
+    """A user's own collection. Raises: NotFound, also for the catalog's."""
+    return collections.get(conn, tenant_id, "" if name == home.NAME else name)

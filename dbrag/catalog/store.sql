@@ -36,6 +36,11 @@ SELECT id, dsn FROM connections WHERE deleted_at IS NULL AND id > %(after)s ORDE
 -- Unless it has been changed meanwhile.
 UPDATE connections SET dsn = %(new)s WHERE id = %(id)s AND dsn = %(old)s
 
+-- name: what_stands
+-- Whether a job is still claimed by this claim, and whether a connection still is the one that was read.
+SELECT EXISTS (SELECT FROM jobs WHERE id = %(job_id)s AND claim_id = %(claim_id)s AND status = 'running'),
+       EXISTS (SELECT FROM connections WHERE id = %(id)s AND dsn = %(dsn)s AND deleted_at IS NULL)
+
 -- name: due_connections
 -- Those that are to be updated now: no update of the whole connection was accepted for so long, and none is under way.
 SELECT c.id FROM connections c
@@ -46,11 +51,13 @@ WHERE c.update_every_s IS NOT NULL AND c.deleted_at IS NULL AND NOT EXISTS (
 ORDER BY c.id LIMIT %(limit)s FOR UPDATE OF c SKIP LOCKED
 
 -- name: known_tables
--- What the catalog has of a connection, live: (oid, fingerprint, row estimate, whether to ask the model again, override).
+-- What the catalog has of a connection, live, and with nothing newer on its way: (oid, fingerprint, row estimate, whether to ask the model again, override).
 SELECT e.table_oid, e.fingerprint, (e.structure ->> 'row_estimate')::bigint,
        coalesce((e.fallback ->> 'passing')::boolean, false), e.override
 FROM catalog_entries e JOIN document_versions v ON v.id = e.version_id AND v.status = 'live'
 WHERE e.connection_id = %(connection_id)s
+  AND NOT EXISTS (SELECT FROM document_versions w WHERE w.document_id = v.document_id AND w.status = 'waiting'
+                  AND EXISTS (SELECT FROM catalog_entries n WHERE n.version_id = w.id))
 
 -- name: overrides
 -- What users say of its tables: (oid, schema, table, description).
@@ -63,12 +70,22 @@ SELECT c.id, %(table_oid)s, c.tenant_id, %(schema)s, %(table)s, %(description)s
 FROM connections c WHERE c.id = %(connection_id)s
 ON CONFLICT (connection_id, table_oid) DO UPDATE SET description = excluded.description, set_at = now()
 
+-- name: forget_namesakes
+-- What was said of a table of this name when the connection led to another database.
+DELETE FROM catalog_overrides WHERE connection_id = %(connection_id)s AND table_oid < 0
+  AND (schema_name, table_name) = (%(schema)s, %(table)s)
+
 -- name: delete_override
 DELETE FROM catalog_overrides WHERE connection_id = %(connection_id)s AND table_oid = %(table_oid)s
 
 -- name: forget_oids
 -- The connection leads to another database: what was said of its tables goes by their names from now on.
-UPDATE catalog_overrides SET table_oid = -abs(table_oid) WHERE connection_id = %(connection_id)s
+WITH older AS (
+    DELETE FROM catalog_overrides o USING catalog_overrides n
+    WHERE o.connection_id = %(connection_id)s AND n.connection_id = o.connection_id AND o.table_oid = -n.table_oid
+      AND n.table_oid > 0
+)
+UPDATE catalog_overrides SET table_oid = -table_oid WHERE connection_id = %(connection_id)s AND table_oid > 0
 
 -- name: move_override
 -- The table was made anew under its name, or renamed.
@@ -154,7 +171,7 @@ ORDER BY (e.schema_name || '.' || e.table_name) COLLATE "C" LIMIT %(limit)s
 -- The version that a table's entry hangs on.
 SELECT e.version_id FROM catalog_entries e JOIN document_versions v ON v.id = e.version_id AND v.status = 'live'
 WHERE e.connection_id = %(connection_id)s AND e.schema_name || '.' || e.table_name = %(full_name)s
-ORDER BY e.version_id LIMIT 1
+ORDER BY e.version_id DESC LIMIT 1
 
 -- name: entries_of_versions
 -- The entries of these versions that are live, and whose connection is there.

@@ -9,6 +9,7 @@ from dbrag.catalog.slice import Slice
 from dbrag.catalog.source import Source, open_source
 from dbrag.documents import poison
 from dbrag.documents.attempt import attempt, begin, hand_back, report
+from dbrag.embedding.failures import RateLimited
 from dbrag.jobs import claims
 from dbrag.runtime import Runtime
 
@@ -16,8 +17,8 @@ from dbrag.runtime import Runtime
 TABLES_OF_A_THREAD = 4
 # Tables that are read at once: each of the five statements has DBRAG_SOURCE_TIMEOUT_S (500 tables take 0.1 s in all).
 PAGE = 2000
-# How long a job waits for the chat model's limits, its account or its key, unless the provider says, in seconds.
-PAUSE_S = 10.0
+# How long a job waits for the chat model's limits, and for its account or key, unless the provider says; in seconds.
+PAUSE_S, LONG_PAUSE_S = 10.0, 60.0
 
 
 def update(runtime: Runtime, job_id: UUID) -> dict[str, object]:
@@ -32,8 +33,9 @@ def update(runtime: Runtime, job_id: UUID) -> dict[str, object]:
         try:
             _work(Slice.of(runtime, claim))
         except block.WAITED_FOR as exc:
+            pause_s = PAUSE_S if isinstance(exc, RateLimited) else LONG_PAUSE_S
             with runtime.pool.connection() as conn:
-                claims.put_off(conn, claim, exc.code, exc.detail, exc.retry_after_s or PAUSE_S)
+                claims.put_off(conn, claim, exc.code, exc.detail, exc.retry_after_s or pause_s)
     return report(runtime, claim)
 
 
@@ -43,11 +45,13 @@ def _work(slice_: Slice) -> None:
     with open_source(Vault(runtime.settings).decrypt(slice_.connection.dsn), runtime.settings) as source:
         if not claim.params.get("planned") and not _plan(slice_, source):
             return
-        while not slice_.is_over():
-            if not _describe_some(slice_, source):
-                with runtime.pool.connection() as conn:
-                    claims.release(conn, claim)
-                return
+        while _describe_some(slice_, source):
+            if slice_.is_over():  # asked after the work: a slice that is used up by connecting must not do nothing
+                break
+        else:
+            with runtime.pool.connection() as conn:
+                claims.release(conn, claim)
+            return
     hand_back(runtime, claim)
 
 
@@ -62,7 +66,7 @@ def _plan(slice_: Slice, source: Source) -> bool:
     pages = [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
     found = [plan.Found(table, slice_.fingerprint(table)) for page in pages for table in source.tables(page)]
     with slice_.runtime.pool.connection() as conn:
-        dropped = plan.drop_gone(conn, connection, collection, listed)
+        dropped = plan.drop_gone(conn, claim, connection, collection, listed)
     with slice_.runtime.pool.connection() as conn:
         overrides.follow(conn, connection, listed)
         known, said = plan.known_tables(conn, connection), overrides.of(conn, connection)

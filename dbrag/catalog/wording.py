@@ -20,7 +20,7 @@ _UNTOLD = frozenset(("public", "dbo", "main"))
 _GRAIN = re.compile(r"^(?:at most )?one row (?:per|for each|for every)\s+", re.I)
 
 
-def embedded_text(table: Table, description: Description) -> str:
+def embedded_text(table: Table, description: Description, most_tokens: int = MOST_TOKENS) -> str:
     """What is said of the table, the most telling first: names as written and in words, purpose, columns, questions.
 
     The local model takes the mean of all words, so each phrase is there once, and nothing that all tables would share.
@@ -34,7 +34,7 @@ def embedded_text(table: Table, description: Description) -> str:
         _columns(table, description),
         " ".join(description.questions),
     ]
-    kept = _bounded((clean for line in lines if (clean := _clean(line))), MOST_TOKENS, "\n")
+    kept = _bounded((clean for line in lines if (clean := _clean(line))), min(most_tokens, MOST_TOKENS), "\n")
     return kept or f"table {table.oid}"
 
 

@@ -269,7 +269,7 @@ WHERE v.job_id = %(job_id)s AND v.status = 'failed' AND i.job_id = v.job_id AND 
 -- A job that is over and has failed items waits again, as new.
 UPDATE jobs SET status = 'queued', finished_at = NULL, started_at = NULL, attempt = 0, publish_at = now(),
        publish_count = 0, params = params - 'isolate', error = NULL, result = NULL, failed = failed - %(items)s,
-       prepared = prepared - %(items)s
+       prepared = greatest(0, prepared - %(items)s)
 WHERE id = %(id)s AND tenant_id = %(tenant_id)s AND status IN ('failed', 'completed_with_errors')
 
 -- name: move_job

@@ -19,6 +19,9 @@ SQL = beside(__file__, "words.sql")
 CAP = 2000
 """Up to so many chunks a word is counted, and as many are ranked at most: some 40 ms of PostgreSQL's time."""
 
+MOST_TERMS = 32
+"""Words of a question that are looked up at most, each of which costs a look into the index."""
+
 FRESH_ROWS = 1000
 """What a collection may have beyond its sealed segments; only how rare words are compared is decided by it."""
 
@@ -137,6 +140,7 @@ def find_terms(conn: Connection, collection: Collection, query: str) -> list[Ter
         "own": _own(collection),
         "generation_id": collection.generation_id,
         "cap": CAP,
+        "most": MOST_TERMS,
         "fresh": FRESH_ROWS,
     }
     return [Term(lexeme, chunks, int(total)) for lexeme, chunks, total in conn.execute(SQL.terms, asked)]

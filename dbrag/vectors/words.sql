@@ -1,8 +1,11 @@
 -- name: terms
 -- The words of a question (those that count), and in how many chunks of the collection each stands, as far as `cap`; the
--- rarest first. Last, roughly how many chunks there are.
+-- rarest first; of a question that is a whole passage its longest words, which are the rarer ones. Last, roughly how many chunks there are.
 SELECT w.lexeme, least(f.chunks, %(cap)s), n.chunks
-FROM unnest(tsvector_to_array(to_tsvector(%(language)s::regconfig, %(query)s))) AS w (lexeme),
+FROM (
+    SELECT lexeme FROM unnest(tsvector_to_array(to_tsvector(%(language)s::regconfig, %(query)s))) AS l (lexeme)
+    ORDER BY length(lexeme) DESC, lexeme LIMIT %(most)s
+) w,
 LATERAL (
     SELECT count(*) AS chunks FROM (
         SELECT FROM chunks c

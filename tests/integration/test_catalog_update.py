@@ -176,7 +176,7 @@ def test_a_database_that_is_gone_in_the_middle_is_tried_again_and_then_failed_wi
     job_id = world.request(describing)
     monkeypatch.setattr("dbrag.catalog.update.TABLES_OF_A_THREAD", 1)
     one_at_a_time = replace(describing, settings=describing.settings.model_copy(update={"chat_threads": 1}))
-    looks = iter([False] * 4 + [True] * 100)  # a slice that is over after its first table
+    looks = iter([False] + [True] * 100)  # a slice that is over after two tables
     with_end = replace(one_at_a_time, draining=lambda: next(looks))
     update(with_end, job_id)
     embed_pending(describing)
