@@ -220,3 +220,27 @@ def test_no_secret_is_in_any_row_answer_log_or_server(described: Catalog) -> Non
     answers += [log.read_text(errors="replace") for log in (platform.servers.folder / "logs").glob("*.log")]
     hidden = [source.password, source.password.encode().hex(), source.dsn]
     assert [secret for secret in hidden for answer in answers if secret in answer] == []
+
+
+def test_words_said_before_and_after_a_move_to_another_database_stand_in_nobodys_way(
+    described: Catalog, platform: Platform
+) -> None:
+    path = f"{described.path}/descriptions/shop.vouchers"
+
+    def say(purpose: str) -> None:
+        answer = platform.client.put(path, json={"purpose": purpose})
+        platform.wait(answer.json()["id"])
+
+    say("First.")
+    with source_database(platform.servers.env["DATABASE_URL"]) as other:
+        assert described.put(dsn=other.dsn).status_code == 200
+        say("Second.")  # by its old entry, which is live until the next update is through
+        assert described.put().status_code == 200
+        assert described.put(dsn=other.dsn).status_code == 200
+        assert described.update()["status"] == "succeeded"
+        assert described.table("shop.vouchers")["description"]["purpose"] == "Second."
+
+
+def test_to_say_nothing_is_refused(described: Catalog) -> None:
+    path = f"{described.path}/descriptions/shop.vouchers"
+    assert described.platform.client.put(path, json={"purpose": None}).status_code == 422

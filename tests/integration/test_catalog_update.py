@@ -278,3 +278,28 @@ def test_a_database_of_hostile_names_is_described_whole(world: World, describing
     assert len(found["shop.wide"].table.columns) == 1600
     assert "previous instructions" not in found["shop.vouchers"].shown.purpose
     assert entries.get(describing, world.connection(describing), "shop.dot.ted").table.name == "dot.ted"
+
+
+def test_a_slow_model_is_given_its_time_slice_by_slice(
+    world: World, talking: Runtime, provider: ProviderServer
+) -> None:
+    one_thread = replace(talking, settings=talking.settings.model_copy(update={"chat_threads": 1}))
+    provider.script(chat_ms=1300)  # of 2.1 s, so that only one in a block can be begun
+    job_id = world.request(one_thread)
+    for _ in TABLES:
+        job = world.work(one_thread, job_id)
+    assert (job.status, job.attempt, job.completed) == (Status.SUCCEEDED, 1, len(TABLES))
+    assert {entry.described_by for entry in world.entries(talking).values()} == {DescribedBy.MODEL}
+    assert provider.stats()["chat_requests"] == len(TABLES)
+
+
+def test_a_database_that_takes_a_whole_slice_to_open_is_described_all_the_same(
+    world: World, describing: Runtime
+) -> None:
+    job_id = world.request(describing)
+    always_over = replace(describing, draining=lambda: True)
+    for _ in range(len(TABLES) + 1):
+        update(always_over, job_id)
+    embed_pending(describing)
+    job = world.job(job_id)
+    assert (job.status, job.completed) == (Status.SUCCEEDED, len(TABLES))
