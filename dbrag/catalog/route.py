@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from dbrag.catalog import calibrate, home
 from dbrag.catalog.calibrate import NO_DOCUMENTS, NO_TABLES
-from dbrag.catalog.search import TableHit, check, table_hits
+from dbrag.catalog.search import TableHit, in_question, table_hits
 from dbrag.catalog.side import Asked, Place, Side, look
 from dbrag.database.pool import Connection
 from dbrag.documents import collections
@@ -106,14 +106,13 @@ def compare(
 ) -> Sides:
     """Looks at both sides, with the question embedded once a model. Raises: as `route`, and GenerationGone."""
     with runtime.pool.connection() as conn:
-        check(conn, tenant_id, connections)
+        filters = in_question(conn, tenant_id, connections)
         chosen = (
             [_named(conn, tenant_id, name) for name in dict.fromkeys(names)]
             if names
             else collections.page(conn, tenant_id, None, MOST_COLLECTIONS)
         )
         catalog = home.find(conn, tenant_id)
-    filters = [{"connection": name} for name in dict.fromkeys(connections)] if connections else [None]
     asked = Asked(runtime, query)
     return Sides(
         look(runtime, asked, [Place(collection) for collection in chosen]),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TypeAlias
 from uuid import UUID
 
 from pydantic.dataclasses import dataclass
@@ -18,6 +19,7 @@ from dbrag.vectors.model import Hit, Mode, Question
 from dbrag.vectors.search import search
 
 SQL = beside(__file__, "search.sql")
+Filter: TypeAlias = dict[str, int] | None
 # Foreign keys are read of so many tables of the connections found; a larger database gets the joins of these.
 MOST_REFERENCES = 5000
 # Columns that are shown for a hit, and of which table as many are looked at.
@@ -57,19 +59,29 @@ def search_catalog(
     Raises: NotFound for a connection that there is not; what `search` raises.
     """
     with runtime.pool.connection() as conn:
-        check(conn, tenant_id, names)
+        filters = in_question(conn, tenant_id, names)
         collection = home.find(conn, tenant_id)
     if collection is None:
         return CatalogAnswer([], [])
-    hits = table_hits(runtime, collection, query, _rank(runtime, collection, query, names, limit, mode))
+    hits = table_hits(runtime, collection, query, _rank(runtime, collection, query, filters, limit, mode))
     with runtime.pool.connection() as conn:
         return CatalogAnswer(hits, _joins(conn, [hit.entry for hit in hits]))
 
 
-def check(conn: Connection, tenant_id: UUID, names: Sequence[str] | None) -> None:
-    """Raises: NotFound for a connection that there is not."""
-    for name in names or ():
-        connections.get(conn, tenant_id, name)
+def in_question(conn: Connection, tenant_id: UUID, names: Sequence[str] | None) -> list[Filter]:
+    """What the catalog's texts are filtered by, one search each: the connections of these names, or None for all of it.
+
+    Where there are still texts of a deleted connection, which would take others' places, each of the others is searched
+    by itself. Raises: NotFound for a connection that there is not.
+    """
+    if names:
+        ids = [connections.get(conn, tenant_id, name).id for name in dict.fromkeys(names)]
+    else:
+        rows = conn.execute(SQL.connections_of_tenant, {"tenant_id": tenant_id}).fetchall()
+        if all(lives for _, lives in rows):
+            return [None]
+        ids = [connection_id for connection_id, lives in rows if lives]
+    return [{"connection_id": connection_id} for connection_id in ids]
 
 
 def table_hits(runtime: Runtime, collection: Collection, query: str, ranked: Sequence[Hit]) -> list[TableHit]:
@@ -81,12 +93,11 @@ def table_hits(runtime: Runtime, collection: Collection, query: str, ranked: Seq
 
 
 def _rank(
-    runtime: Runtime, collection: Collection, query: str, names: Sequence[str] | None, limit: int, mode: Mode
+    runtime: Runtime, collection: Collection, query: str, filters: Sequence[Filter], limit: int, mode: Mode
 ) -> list[Hit]:
     """Texts of tables, best first; without full text by meaning alone."""
     if collection.language == NO_LANGUAGE:
         mode = Mode.VECTOR
-    filters = [{"connection": name} for name in names] if names else [None]
     hits = [
         hit
         for filter_ in filters

@@ -7,6 +7,10 @@ FROM unnest(%(version_ids)s::bigint[], %(places)s::int[], %(texts)s::text[]) AS 
 WHERE to_tsvector(%(language)s::regconfig, t.text) @@ q.words
 ORDER BY t.version_id, t.place
 
+-- name: connections_of_tenant
+-- With those that are deleted, and not yet removed: (id, whether it lives).
+SELECT id, deleted_at IS NULL FROM connections WHERE tenant_id = %(tenant_id)s ORDER BY id
+
 -- name: versions_of_chunks
 -- The version, and so the entry, that each of these chunks is the text of.
 SELECT id, version_id FROM chunks WHERE id = ANY(%(chunk_ids)s)

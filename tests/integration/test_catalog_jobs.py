@@ -77,7 +77,8 @@ def paid(platform: Platform) -> int:
 def test_each_table_is_an_item_and_becomes_an_entry(catalog: Catalog) -> None:
     job = catalog.update()
     assert (job["kind"], job["status"]) == ("update_metadata_catalog", "succeeded")
-    assert job["counts"] == {"total": 4, "completed": 4, "failed": 0, "skipped": 0, "cached": 0}
+    counts = job["counts"]
+    assert (counts["total"], counts["completed"], counts["failed"], counts["skipped"]) == (4, 4, 0, 0)
     assert sorted(catalog.items(job, "completed")) == TABLES
     assert sorted(catalog.tables()) == TABLES
     orders = catalog.table("shop.orders")
