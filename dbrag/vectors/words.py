@@ -143,7 +143,8 @@ def find_terms(conn: Connection, collection: Collection, query: str) -> list[Ter
         "most": MOST_TERMS,
         "fresh": FRESH_ROWS,
     }
-    return [Term(lexeme, chunks, int(total)) for lexeme, chunks, total in conn.execute(SQL.terms, asked)]
+    rows = conn.execute(SQL.terms, asked, prepare=False)
+    return [Term(lexeme, chunks, int(total)) for lexeme, chunks, total in rows]
 
 
 def _search(
@@ -170,6 +171,8 @@ def _search(
                 "limit": limit,
                 "marks": MARKS,
             },
+            # A prepared statement gets a generic plan in the end: at 450,000 chunks it took 7 s instead of 0.1 s.
+            prepare=False,
         ).fetchall()
     return [
         Hit(**row, highlights=highlights(marked, row["text"], row["start"]))
