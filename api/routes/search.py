@@ -15,7 +15,7 @@ from dbrag.accounts.model import Scope
 from dbrag.documents.model import Collection
 from dbrag.errors import Fault, Invalid
 from dbrag.vectors.model import Answer, Question
-from dbrag.vectors.search import GenerationGone, search
+from dbrag.vectors.search import looked_up_again, search
 
 bp = blueprint("search", "What is found.")
 
@@ -25,13 +25,11 @@ bp = blueprint("search", "What is found.")
 def post_search(path: CollectionPath, body: SearchInput) -> Response:
     """The chunks that answer `query`, or are nearest to `vector`, best first."""
     question = Question(body.query, body.vector, body.limit, body.filter, body.mode)
-    try:
-        found = _search(path.name, question)
-    except GenerationGone:
-        found = _search(path.name, question)
+    found = _search(path.name, question)
     return answer(Listing[HitOutput](data=[render.hit(hit) for hit in found.hits]))
 
 
+@looked_up_again
 def _search(name: str, question: Question) -> Answer:
     began = time.perf_counter()
     with runtime().pool.connection() as conn:

@@ -16,7 +16,7 @@ from dbrag.documents import collections
 from dbrag.documents.model import Collection
 from dbrag.runtime import Runtime
 from dbrag.vectors.model import Hit
-from dbrag.vectors.search import GenerationGone
+from dbrag.vectors.search import looked_up_again
 
 MOST_COLLECTIONS = 5
 """Collections that are searched where none is named, the first by name: each costs some 7 ms of CPU."""
@@ -88,10 +88,7 @@ def route(
 
     Raises: NotFound for a collection or connection that there is not; what `search` raises.
     """
-    try:
-        sides = compare(runtime, tenant_id, query, connections, names)
-    except GenerationGone:
-        sides = compare(runtime, tenant_id, query, connections, names)
+    sides = compare(runtime, tenant_id, query, connections, names)
     scores, (documents, tables) = sides.scores, sides
     return Route(
         verdict(scores),
@@ -101,10 +98,11 @@ def route(
     )
 
 
+@looked_up_again
 def compare(
     runtime: Runtime, tenant_id: UUID, query: str, connections: Sequence[str] | None, names: Sequence[str] | None
 ) -> Sides:
-    """Looks at both sides, with the question embedded once a model. Raises: as `route`, and GenerationGone."""
+    """Looks at both sides, with the question embedded once a model. Raises: as `route`."""
     with runtime.pool.connection() as conn:
         filters = in_question(conn, tenant_id, connections)
         chosen = (

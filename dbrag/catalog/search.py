@@ -16,7 +16,7 @@ from dbrag.database.queries import beside
 from dbrag.documents.model import NO_LANGUAGE, Collection
 from dbrag.runtime import Runtime
 from dbrag.vectors.model import Hit, Mode, Question
-from dbrag.vectors.search import search
+from dbrag.vectors.search import looked_up_again, search
 
 SQL = beside(__file__, "search.sql")
 Filter: TypeAlias = dict[str, int] | None
@@ -51,6 +51,7 @@ class CatalogAnswer:
     joins: list[JoinPath]
 
 
+@looked_up_again
 def search_catalog(
     runtime: Runtime, tenant_id: UUID, query: str, names: Sequence[str] | None, limit: int, mode: Mode = Mode.HYBRID
 ) -> CatalogAnswer:

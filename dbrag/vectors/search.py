@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from psycopg.errors import UndefinedTable
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
@@ -40,6 +41,10 @@ class GenerationGone(Transient):
 
     def __init__(self) -> None:
         super().__init__("the collection's index has just been replaced: search again")
+
+
+looked_up_again = retry(retry=retry_if_exception_type(GenerationGone), stop=stop_after_attempt(2), reraise=True)
+"""Decorates what looks collections up and searches them: a second time, if they had their generation replaced."""
 
 
 def search(runtime: Runtime, collection: Collection, question: Question) -> Answer:
