@@ -1,11 +1,12 @@
 """What a process works with: settings, database, cache, models, broker; opened after fork, closed at exit."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbrag.catalog.cache import EntryCache
 from dbrag.catalog.chat import Chat
 from dbrag.catalog.kept import KeptAnswers
+from dbrag.catalog.strangers import Measure, Model
 from dbrag.database.pool import Pool, open_pool
 from dbrag.documents.extract import Extractor
 from dbrag.embedding.cache import VectorCache
@@ -23,7 +24,8 @@ from dbrag.vectors.answers import AnswerCache
 class Runtime:
     """Everything but the extractor, which serves one thread, is safe to share between the threads of its process.
 
-    `draining`: the process is about to end; whoever works in steps begins no further one.
+    `draining`: the process is about to end; whoever works in steps begins no further one. `measures`: those that
+    dbrag/catalog/side.py has taken.
     """
 
     settings: Settings
@@ -39,6 +41,7 @@ class Runtime:
     publisher: Publisher
     extractor: Extractor
     draining: Callable[[], bool]
+    measures: dict[Model, Measure] = field(default_factory=dict[Model, Measure])
 
     def wake(self, queue: Queue) -> None:
         """Asks for a worker that embeds what is pending, unless one is asked for already."""

@@ -1,5 +1,7 @@
 """Connections: registered databases, put, get, list, delete; and the update of what the catalog has of one."""
 
+from collections import Counter
+
 from flask import Response
 
 from api import lookup, render
@@ -19,7 +21,6 @@ from api.process import here, runtime
 from dbrag.accounts.model import Scope
 from dbrag.catalog import connections, entries, requests
 from dbrag.catalog.model import Connection
-from dbrag.database import pool
 from dbrag.errors import NotAvailable
 
 bp = blueprint("connections", "Databases whose tables the catalog describes.")
@@ -48,7 +49,8 @@ def put_connection(path: NewConnectionPath, body: ConnectionInput) -> Response:
             sample_rows=body.sample_rows,
             update_every_s=body.update_every_s,
         )
-        return answer(_shown(conn, put.connection), status=201 if put.created else 200)
+        tables = entries.counts(conn, [put.connection])
+    return answer(_shown(put.connection, tables), status=201 if put.created else 200)
 
 
 @bp.get("/connections/<name>", responses={200: ConnectionOutput})
@@ -56,7 +58,9 @@ def put_connection(path: NewConnectionPath, body: ConnectionInput) -> Response:
 def get_connection(path: ConnectionPath) -> Response:
     """One connection, without its DSN."""
     with runtime().pool.connection() as conn:
-        return answer(_shown(conn, lookup.connection(conn, path.name)))
+        connection = lookup.connection(conn, path.name)
+        tables = entries.counts(conn, [connection])
+    return answer(_shown(connection, tables))
 
 
 @bp.get("/connections", responses={200: Page[ConnectionOutput]})
@@ -65,7 +69,8 @@ def list_connections(query: ConnectionsQuery) -> Response:
     """All connections, by name."""
     with runtime().pool.connection() as conn:
         found = connections.page(conn, lookup.tenant_id(), query.cursor, query.limit + 1)
-        return page(found, query.limit, lambda last: last.name, lambda one: _shown(conn, one))
+        tables = entries.counts(conn, found)
+    return page(found, query.limit, lambda last: last.name, lambda one: _shown(one, tables))
 
 
 @bp.delete("/connections/<name>", responses={204: None})
@@ -100,6 +105,5 @@ def update_catalog(path: ConnectionPath, header: JobHeaders, body: UpdateCatalog
     return accepted(job, header)
 
 
-def _shown(conn: pool.Connection, connection: Connection) -> ConnectionOutput:
-    address = connections.address(connection, here().settings)
-    return render.connection(connection, address, entries.count(conn, connection))
+def _shown(connection: Connection, tables: Counter[int]) -> ConnectionOutput:
+    return render.connection(connection, connections.address(connection, here().settings), tables[connection.id])

@@ -34,6 +34,7 @@ class Begun:
 
     work: Work
     table: Table
+    fingerprint: bytes
     samples: list[Row]
     described: "Future[Described] | Described"
 
@@ -72,9 +73,8 @@ def take(slice_: Slice, source: Source, work: Sequence[Work]) -> None:
         except _NotBegun:
             continue
         override = said.get(one.table.oid)
-        fingerprint = slice_.fingerprint(one.table)
         version_id = one.work.source.version_id
-        drafts.append((one.work, Draft(version_id, one.table, fingerprint, one.samples, described, override)))
+        drafts.append((one.work, Draft(version_id, one.table, one.fingerprint, one.samples, described, override)))
     _store(slice_, drafts, read.failures)
     if stopped:
         raise stopped
@@ -114,11 +114,11 @@ def _begin(
     table = tables.get(work.oid)
     if table is None:
         raise GONE
-    before = earlier.get(work.source.document_id)
-    if before and before.stands_for(slice_.fingerprint(table)) and not slice_.claim.params.get("force"):
-        return Begun(work, table, before.samples, before.described)
+    fingerprint, before = slice_.fingerprint(table), earlier.get(work.source.document_id)
+    if before and before.stands_for(fingerprint) and not slice_.claim.params.get("force"):
+        return Begun(work, table, fingerprint, before.samples, before.described)
     samples = source.sample(table, slice_.connection.sample_rows, slice_.connection.masking)
-    return Begun(work, table, samples, threads.submit(_describe, slice_, table, samples, until))
+    return Begun(work, table, fingerprint, samples, threads.submit(_describe, slice_, table, samples, until))
 
 
 def _describe(slice_: Slice, table: Table, samples: list[Row], until: float) -> Described:

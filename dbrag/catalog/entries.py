@@ -1,5 +1,6 @@
 """Catalog entries: tables of a job that wait to be described, what is written of them, and what their owner sees."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from dbrag.jobs.model import Claim
 from dbrag.runtime import Runtime
 
 SQL = beside(__file__)
-_TABLE, _DESCRIPTION = TypeAdapter(Table), TypeAdapter(Description)
+_TABLE, _DESCRIPTION, _FALLBACK = TypeAdapter(Table), TypeAdapter(Description), TypeAdapter(Fallback)
 
 
 class Work(NamedTuple):
@@ -91,13 +92,15 @@ def get(runtime: Runtime, connection: Connection, full_name: str) -> Entry:
     """One table by `schema.table`. Raises: NotFound."""
     with runtime.pool.connection() as conn:
         row = conn.execute(SQL.find_entry, {"connection_id": connection.id, "full_name": full_name}).fetchone()
-        kept = runtime.entries.get(connection.id, full_name, row[0]) if row and runtime.entries else None
-        found = kept or next(iter(of_versions(conn, [row[0]])), None) if row else None
-    if found is None:
+    if row and runtime.entries and (kept := runtime.entries.get(connection.id, full_name, row[0])):
+        return kept
+    with runtime.pool.connection() as conn:
+        found = of_versions(conn, [row[0]])[:1] if row else []
+    if not found:
         raise NotFound(f"the catalog has no table {full_name!r} of the connection {connection.name!r}")
-    if runtime.entries and not kept:
-        runtime.entries.put(found)
-    return found
+    if runtime.entries:
+        runtime.entries.put(found[0])
+    return found[0]
 
 
 def of_versions(conn: pool.Connection, version_ids: Sequence[int]) -> list[Entry]:
@@ -115,10 +118,10 @@ def page(
         return cursor.execute(SQL.select_entries, wanted).fetchall()
 
 
-def count(conn: pool.Connection, connection: Connection) -> int:
-    """How many tables of the connection are described."""
-    row = conn.execute(SQL.count_entries, {"connection_id": connection.id}).fetchone()
-    return row[0] if row else 0
+def counts(conn: pool.Connection, connections: Sequence[Connection]) -> Counter[int]:
+    """How many tables of each of these connections are described, by its id."""
+    ids = [connection.id for connection in connections]
+    return Counter(dict(conn.execute(SQL.count_entries, {"connection_ids": ids}).fetchall()))
 
 
 def _row(connection: Connection, draft: Draft) -> dict[str, UUID | int | str | bytes | Jsonb | None]:
@@ -135,6 +138,6 @@ def _row(connection: Connection, draft: Draft) -> dict[str, UUID | int | str | b
         "samples": Jsonb(draft.samples),
         "description": Jsonb(_DESCRIPTION.dump_python(described.description)),
         "described_by": described.by.value,
-        "fallback": Jsonb(TypeAdapter(Fallback).dump_python(described.fallback)) if described.fallback else None,
+        "fallback": Jsonb(_FALLBACK.dump_python(described.fallback)) if described.fallback else None,
         "override": Jsonb(draft.override) if draft.override else None,
     }

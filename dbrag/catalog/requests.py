@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from dbrag.catalog import connections, home
+from psycopg.rows import class_row
+
+from dbrag.catalog import home
 from dbrag.catalog.model import Connection
 from dbrag.database import pool
 from dbrag.database.queries import beside
@@ -46,7 +48,8 @@ def request_update(
 
 def request_due(conn: pool.Connection, settings: Settings) -> int:
     """Makes a job for each connection whose update is due; two beats at once make one. Returns how many."""
-    due = [row[0] for row in conn.execute(SQL.due_connections, {"limit": LIMIT})]
-    for connection in filter(None, [connections.by_id(conn, connection_id) for connection_id in due]):
+    with conn.cursor(row_factory=class_row(Connection)) as cursor:
+        due = cursor.execute(SQL.due_connections, {"limit": LIMIT}).fetchall()
+    for connection in due:
         request_update(conn, connection, Queue.LOW, settings)
     return len(due)

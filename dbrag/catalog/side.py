@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from dbrag.catalog import strangers
 from dbrag.catalog.calibrate import Evidence
-from dbrag.catalog.strangers import Measure
-from dbrag.documents.model import NO_LANGUAGE, Collection, Storage
+from dbrag.catalog.strangers import Measure, Model
+from dbrag.documents.model import NO_LANGUAGE, Collection
 from dbrag.runtime import Runtime
 from dbrag.vectors.model import Hit
 from dbrag.vectors.ranks import fused
@@ -45,15 +45,17 @@ class Asked:
     def __init__(self, runtime: Runtime, query: str) -> None:
         self.query = query
         self._runtime = runtime
-        self._seen: dict[tuple[str, int, Storage], tuple[NDArray[Any], Measure]] = {}
+        self._vectors: dict[Model, NDArray[Any]] = {}
 
     def seen_by(self, collection: Collection) -> tuple[NDArray[Any], Measure]:
         """The question's vector (dimensions,) under the collection's model, and what its similarities are worth."""
-        model = collection.model, collection.dimensions, collection.storage
-        if model not in self._seen:
-            vector, *others = embed_texts(self._runtime, collection, [self.query, *strangers.TEXTS])
-            self._seen[model] = vector, strangers.measure(others)
-        return self._seen[model]
+        model, measures = (collection.model, collection.dimensions, collection.storage), self._runtime.measures
+        if model not in self._vectors:
+            unmeasured = () if model in measures else strangers.TEXTS
+            self._vectors[model], *others = embed_texts(self._runtime, collection, [self.query, *unmeasured])
+            if others:
+                measures[model] = strangers.measure(others)
+        return self._vectors[model], measures[model]
 
 
 class Found(NamedTuple):

@@ -43,7 +43,8 @@ SELECT EXISTS (SELECT FROM jobs WHERE id = %(job_id)s AND claim_id = %(claim_id)
 
 -- name: due_connections
 -- Those that are to be updated now: no update of the whole connection was accepted for so long, and none is under way.
-SELECT c.id FROM connections c
+SELECT c.id, c.tenant_id, c.name, c.dsn, c.masking, c.sample_rows, c.update_every_s, c.created_at, c.updated_at
+FROM connections c
 WHERE c.update_every_s IS NOT NULL AND c.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM jobs j WHERE j.kind = 'update_metadata_catalog' AND j.params ->> 'connection_id' = c.id::text
       AND (j.finished_at IS NULL
@@ -183,5 +184,7 @@ JOIN connections c ON c.id = e.connection_id AND c.deleted_at IS NULL
 WHERE e.version_id = ANY(%(version_ids)s)
 
 -- name: count_entries
-SELECT count(*) FROM catalog_entries e JOIN document_versions v ON v.id = e.version_id AND v.status = 'live'
-WHERE e.connection_id = %(connection_id)s
+-- Of connections that have any: (connection id, described tables).
+SELECT e.connection_id, count(*)
+FROM catalog_entries e JOIN document_versions v ON v.id = e.version_id AND v.status = 'live'
+WHERE e.connection_id = ANY(%(connection_ids)s) GROUP BY e.connection_id

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dbrag.documents.model import Storage
+
 TEXTS = (
     "The river rises in the mountains and flows north into the sea.",
     "Add the flour slowly, stir well, and let the dough rest for an hour.",
@@ -24,7 +26,11 @@ TEXTS = (
     "Whales are mammals; they breathe air and feed their young with milk.",
     "Tickets can be bought online or at the entrance until six o'clock.",
 )
-"""Of as many subjects as they are. They are embedded once a model, and then come from the cache."""
+"""Of as many subjects as they are. Each process embeds them once a model, or has them from the cache."""
+
+
+Model = tuple[str, int, Storage]
+"""Name, dimensions and how they are stored: what similarities depend on."""
 
 
 class Measure(NamedTuple):
