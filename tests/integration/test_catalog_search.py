@@ -1,12 +1,18 @@
 """Searching the catalog, and routing questions, over HTTP."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from dbrag.catalog import strangers
+from dbrag.catalog.side import Asked
+from dbrag.documents.model import Collection
+from dbrag.runtime import Runtime
 from tests.integration.catalog_database import SourceDatabase, source_database
+from tests.provider.process import ProviderServer
 from tests.running import Platform
 
 
@@ -118,6 +124,16 @@ def test_a_question_is_embedded_once_a_model_and_sides_of_different_models_are_c
     stats = platform.provider.stats()
     assert (stats["requests"], stats["inputs"]) == (3, [1, 1, 1]), "of two lengths of documents, and of the tables"
     assert {hit["collection"] for hit in answer.json()["documents"]} == set(names)
+
+
+def test_what_a_models_similarities_are_worth_is_paid_for_once_without_a_cache_too(
+    runtime: Runtime, provider: ProviderServer, own_collection: Collection
+) -> None:
+    uncached = replace(runtime, cache=None, measures={})
+    provider.forget()
+    seen = [Asked(uncached, query).seen_by(own_collection) for query in ("the first question", "the second question")]
+    assert provider.stats()["inputs"] == [1 + len(strangers.TEXTS), 1]
+    assert seen[0][1] == seen[1][1]
 
 
 def test_documents_whose_words_are_not_looked_up_are_routed_to_by_meaning(
