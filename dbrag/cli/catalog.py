@@ -58,7 +58,7 @@ def update(
             console.print(job.id)
             return
         with board(console) as shown:
-            jobs = follow(client, [job], shown, things="tables")
+            jobs = follow(client, [job], shown)
         total, result = tally(jobs), jobs[0].result or {}
         same = f"{result.get('unchanged', 0)} unchanged, {result.get('dropped', 0)} dropped"
         console.print(f"{jobs[0].counts.completed} tables are described ({same}); {usd(total.cost_usd)}.", markup=False)

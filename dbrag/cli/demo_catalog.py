@@ -51,7 +51,7 @@ def describe(client: Client, console: Console, dsn: str) -> list[str]:
     job = client.update_catalog(NAME)
     console.print(f"  accepted as job {job.id}, kind {job.kind}, queue {job.queue}", markup=False)
     with board(console) as shown:
-        [job] = follow(client, [job], shown, things="tables")
+        [job] = follow(client, [job], shown)
     console.print(
         f"  job {job.id} {job.status}: {job.counts.completed} of {job.counts.total} tables are described, "
         f"{usd(tally([job]).cost_usd)}",

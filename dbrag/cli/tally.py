@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dbrag.cli.model import Job
-from dbrag.jobs.model import Status
+from dbrag.jobs.model import Kind, Status
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """`share` (0–1) counts the parts of unfinished items too; `doing` says what the first unfinished job is at."""
+    """`share` (0–1) counts the parts of unfinished items too; `doing` says what the first unfinished job is at.
+
+    `things`: what the items are.
+    """
 
     total: int
     done: int
@@ -19,12 +22,13 @@ class Tally:
     prompt_tokens: int
     texts_from_cache: int
     doing: str
+    things: str
 
-    def line(self, rate: float | None = None, things: str = "documents") -> str:
-        """One line of progress; `rate` is in documents (or what `things` are) per second."""
+    def line(self, rate: float | None = None) -> str:
+        """One line of progress; `rate` is in items per second."""
         speed = f"{rate:.1f}/s" if rate else ""
         failed = f"{self.failed} failed" if self.failed else ""
-        parts = [f"{self.done}/{self.total} {things}", speed, failed, usd(self.cost_usd), self.doing]
+        parts = [f"{self.done}/{self.total} {self.things}", speed, failed, usd(self.cost_usd), self.doing]
         return " · ".join(part for part in parts if part)
 
 
@@ -43,6 +47,7 @@ def tally(jobs: Iterable[Job], expected: int = 0) -> Tally:
         prompt_tokens=sum(job.usage.prompt_tokens for job in jobs),
         texts_from_cache=sum(job.usage.texts_from_cache for job in jobs),
         doing=doing(unfinished) if unfinished else "",
+        things="tables" if any(job.kind is Kind.UPDATE_METADATA_CATALOG for job in jobs) else "documents",
     )
 
 

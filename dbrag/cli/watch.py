@@ -26,7 +26,7 @@ class Board(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
-    def show(self, now: Tally, things: str = "documents") -> None: ...
+    def show(self, now: Tally) -> None: ...
 
 
 class Pace:
@@ -60,8 +60,8 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, now: Tally, things: str = "documents") -> None:
-        self._progress.update(self._task, completed=now.share, description=now.line(self._pace.rate(now), things))
+    def show(self, now: Tally) -> None:
+        self._progress.update(self._task, completed=now.share, description=now.line(self._pace.rate(now)))
 
 
 class Lines:
@@ -73,7 +73,6 @@ class Lines:
         self._printed_at = 0.0
         self._shown: Tally | None = None
         self._latest: Tally | None = None
-        self._things = ""
 
     def __enter__(self) -> Self:
         return self
@@ -81,15 +80,15 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         self._print()
 
-    def show(self, now: Tally, things: str = "documents") -> None:
-        self._latest, self._things = now, things
+    def show(self, now: Tally) -> None:
+        self._latest = now
         if time.monotonic() - self._printed_at >= LINE_EVERY_S:
             self._print()
 
     def _print(self) -> None:
         if self._latest is None or self._latest == self._shown:
             return
-        line = self._latest.line(self._pace.rate(self._latest), self._things)
+        line = self._latest.line(self._pace.rate(self._latest))
         self._console.print(f"{self._latest.share:4.0%}  {line}", markup=False, soft_wrap=True)
         self._shown, self._printed_at = self._latest, time.monotonic()
 
@@ -104,12 +103,12 @@ def refresh(client: Client, jobs: Sequence[Job]) -> list[Job]:
     return [job if job.status.is_final else client.job(job.id) for job in jobs]
 
 
-def follow(client: Client, jobs: Sequence[Job], shown: Board, things: str = "documents") -> list[Job]:
+def follow(client: Client, jobs: Sequence[Job], shown: Board) -> list[Job]:
     """The jobs, once all have ended. Ctrl-C leaves them running and says how to look again."""
     jobs = list(jobs)
     try:
         while True:
-            shown.show(tally(jobs), things)
+            shown.show(tally(jobs))
             if all(job.status.is_final for job in jobs):
                 return jobs
             time.sleep(LOOK_EVERY_S)

@@ -23,6 +23,11 @@ def test_a_progress_line_says_items_rate_failures_cost_and_stage() -> None:
     assert tally([job()]).line(rate=2.5) == "5/10 documents · 2.5/s · 1 failed · $0.000024 · embedding"
 
 
+def test_what_an_update_of_the_catalog_works_on_are_tables() -> None:
+    described = job(kind="update_metadata_catalog", progress={"stage": "describing", "percent": 50.0})
+    assert tally([described]).line() == "5/10 tables · 1 failed · $0.000024 · describing"
+
+
 def test_a_tally_adds_jobs_up_and_expects_what_is_not_sent_yet() -> None:
     total = tally([job(), ended("succeeded", total=10)], expected=40)
     assert (total.total, total.done, total.failed, total.prompt_tokens) == (40, 15, 1, 2400)
