@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from time import monotonic
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import structlog
 from redis import ConnectionError as RedisConnectionError
@@ -36,6 +36,14 @@ class Cache:
     def close(self) -> None:
         """Close its connections."""
         self._redis.close()
+
+    def get(self, name: str | bytes) -> bytes | None:
+        """The value of a key, if it is there."""
+        return self.ask(lambda redis: cast("bytes | None", redis.get(name)), None)
+
+    def put(self, name: str | bytes, value: bytes, ttl_s: int) -> None:
+        """Keep a value for `ttl_s`."""
+        self.ask(lambda redis: redis.set(name, value, ex=ttl_s), None)
 
     def ask(self, command: Callable[[Redis], T], otherwise: T) -> T:
         """What the command returns, or `otherwise` where Redis cannot be asked."""

@@ -1,7 +1,6 @@
 """The cache of catalog entries in Redis, as they are read most: `meta:{connection}:{table}`."""
 
 from collections.abc import Iterable
-from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 from redis import Redis
@@ -31,7 +30,7 @@ class EntryCache:
     def get(self, connection_id: int, full_name: str, version_id: int) -> Entry | None:
         """The entry, if it is the one that this version of the table's document has: what is older is dropped."""
         name = key(connection_id, full_name)
-        value = self._cache.ask(lambda redis: cast("bytes | None", redis.get(name)), None)
+        value = self._cache.get(name)
         if value is None:
             return None
         try:
@@ -45,8 +44,7 @@ class EntryCache:
 
     def put(self, entry: Entry) -> None:
         """Keeps an entry for `ttl_s`."""
-        name, value = key(entry.connection_id, entry.table.full_name), _ENTRY.dump_json(entry)
-        self._cache.ask(lambda redis: redis.set(name, value, ex=self._ttl_s), None)
+        self._cache.put(key(entry.connection_id, entry.table.full_name), _ENTRY.dump_json(entry), self._ttl_s)
 
     def drop(self, connection_id: int, full_names: Iterable[str]) -> None:
         """Forgets tables that have changed, or whose statistics have."""

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
+from tenacity import RetryCallState
 
 from dbrag.catalog.completion import ChatAnswer, read_completion
 from dbrag.catalog.prompt import Message
@@ -22,7 +22,7 @@ from dbrag.embedding.failures import (
     failure,
 )
 from dbrag.embedding.governor import Governor
-from dbrag.embedding.provider import CONNECT_TIMEOUT_S, MAX_TRIES, passes_soon, wait_s
+from dbrag.embedding.provider import CONNECT_TIMEOUT_S, repeating
 from dbrag.errors import DbragError
 from dbrag.settings import Settings
 
@@ -77,14 +77,7 @@ class Chat:
             if state.attempt_number > 1:
                 self._governor.count(self.model, tokens)
 
-        retrying = Retrying(
-            before=count,
-            retry=retry_if_exception(passes_soon),
-            wait=wait_s,
-            stop=stop_after_attempt(MAX_TRIES) | stop_before_delay(deadline - monotonic()),
-            reraise=True,
-        )
-        return retrying(self._ask, messages, json_schema, deadline)
+        return repeating(count, deadline)(self._ask, messages, json_schema, deadline)
 
     def _await_grant(self, tokens: int, deadline: float) -> None:
         """Waits a little for the provider's limits. Raises: NotGranted where it would take long."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import cast
 
 import orjson
 
@@ -28,11 +27,9 @@ class KeptAnswers:
 
     def get(self, model: str, messages: Sequence[Message]) -> str | None:
         """The JSON that was answered, if it is kept."""
-        name = key(model, messages)
-        value = self._cache.ask(lambda redis: cast("bytes | None", redis.get(name)), None)
+        value = self._cache.get(key(model, messages))
         return None if value is None else value.decode()
 
     def put(self, model: str, messages: Sequence[Message], answer: str) -> None:
         """Keep an answer that was checked for `ttl_s`."""
-        name, value = key(model, messages), answer.encode()
-        self._cache.ask(lambda redis: redis.set(name, value, ex=self._ttl_s), None)
+        self._cache.put(key(model, messages), answer.encode(), self._ttl_s)

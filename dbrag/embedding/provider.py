@@ -157,14 +157,7 @@ class Provider:
             if self._governor and not (granted and state.attempt_number == 1):
                 self._governor.count(model, sum(pack.estimate_tokens(text, 0) for text in texts))
 
-        retrying = Retrying(
-            before=count,
-            retry=retry_if_exception(passes_soon),
-            wait=wait_s,
-            stop=stop_after_attempt(tries) | stop_before_delay(deadline - monotonic()),
-            reraise=True,
-        )
-        return retrying(self._ask, texts, model, dimensions, deadline)
+        return repeating(count, deadline, tries)(self._ask, texts, model, dimensions, deadline)
 
     def _ask(self, texts: Sequence[str], model: str, dimensions: int, deadline: float) -> Embedded:
         left_s = deadline - monotonic()
@@ -213,12 +206,23 @@ def _check(positions: Sequence[int], wanted: Wanted) -> None:
         raise _FewerWanted
 
 
-def passes_soon(error: BaseException) -> bool:
+def repeating(before: Callable[[RetryCallState], None], deadline: float, tries: int = MAX_TRIES) -> Retrying:
+    """Tries a request again where it fails in passing, until `deadline` (of `monotonic`) at most; `before` each try."""
+    return Retrying(
+        before=before,
+        retry=retry_if_exception(_passes_soon),
+        wait=_wait_s,
+        stop=stop_after_attempt(tries) | stop_before_delay(deadline - monotonic()),
+        reraise=True,
+    )
+
+
+def _passes_soon(error: BaseException) -> bool:
     """Whether the same request is worth another try in the same call."""
     return isinstance(error, ProviderFailed) and (error.retry_after_s or 0) <= SHORT_WAIT_S
 
 
-def wait_s(state: RetryCallState) -> float:
+def _wait_s(state: RetryCallState) -> float:
     """A random part of 0.5 s, 1 s, …, never less than 0.1 s; at least what the provider asks for."""
     error = state.outcome.exception() if state.outcome else None
     asked_s = error.retry_after_s if isinstance(error, ProviderFailed) else None

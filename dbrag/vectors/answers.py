@@ -2,7 +2,6 @@
 
 import zlib
 from hashlib import sha256
-from typing import cast
 
 import orjson
 
@@ -34,8 +33,7 @@ class AnswerCache:
 
     def get(self, collection: Collection, question: Question) -> list[Hit] | None:
         """The answer, if one is kept that is as new as `collection`."""
-        name = key(collection, question)
-        value = self._cache.ask(lambda redis: cast("bytes | None", redis.get(name)), None)
+        value = self._cache.get(key(collection, question))
         return None if value is None else [Hit(**hit) for hit in orjson.loads(zlib.decompress(value))]
 
     def put(self, collection: Collection, question: Question, hits: list[Hit]) -> None:
@@ -45,5 +43,4 @@ class AnswerCache:
         except TypeError:  # metadata with a whole number beyond 64 bits, as PostgreSQL writes 1e25
             return
         # Texts shrink to half; the fastest level is as good as the others here.
-        name, value = key(collection, question), zlib.compress(packed, 1)
-        self._cache.ask(lambda redis: redis.set(name, value, ex=self._ttl_s), None)
+        self._cache.put(key(collection, question), zlib.compress(packed, 1), self._ttl_s)

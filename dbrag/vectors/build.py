@@ -4,11 +4,9 @@ from dataclasses import asdict
 from functools import partial
 from uuid import UUID
 
-import structlog
-
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
-from dbrag.documents.attempt import attempt, report
+from dbrag.documents.attempt import attempt, begin, report
 from dbrag.errors import NotFound
 from dbrag.jobs import claims
 from dbrag.jobs.lease import kept_alive
@@ -20,7 +18,6 @@ from dbrag.vectors.model import Generation
 from dbrag.vectors.tend import Tended, steps
 
 SQL = beside(__file__)
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def rebuild_index(runtime: Runtime, job_id: UUID) -> dict[str, object]:
@@ -28,12 +25,9 @@ def rebuild_index(runtime: Runtime, job_id: UUID) -> dict[str, object]:
 
     Returns how the job stands. Raises: AttemptFailed.
     """
-    with runtime.pool.connection() as conn:
-        claim = claims.take(conn, job_id, runtime.settings)
+    claim = begin(runtime, job_id)
     if claim is None or claim.generation_id is None:
-        log.info("nothing to claim: the job is over, at work elsewhere, or not due", job_id=str(job_id))
         return {"claimed": False}
-    runtime.publisher.refill()
     with attempt(runtime, claim):
         with runtime.pool.connection() as conn:
             generation = generations.by_id(conn, [claim.generation_id]).get(claim.generation_id)
