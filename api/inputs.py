@@ -8,6 +8,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from api.fields import ExternalId, Line, Metadata, Question, Queue, Strict, Text
+from dbrag.catalog.connections import SAMPLE_ROWS
+from dbrag.catalog.dsn import MAX_CHARACTERS
+from dbrag.catalog.masking import MOST_COLUMNS, MOST_SHOWN
 from dbrag.catalog.model import Masking
 from dbrag.catalog.route import MOST_COLLECTIONS
 from dbrag.documents.model import Storage
@@ -137,17 +140,19 @@ class SearchInput(Strict):
 class MaskingInput(Strict):
     """What of sample rows nobody is to see, beside what dbrag masks anyway."""
 
-    columns: list[Line] = Field([], max_length=100, description="Regular expressions for names of columns.")
-    shown: list[Line] = Field([], max_length=1000, description="`schema.table.column` that are not masked.")
+    columns: list[Line] = Field([], max_length=MOST_COLUMNS, description="Regular expressions for names of columns.")
+    shown: list[Line] = Field([], max_length=MOST_SHOWN, description="`schema.table.column` that are not masked.")
 
     def policy(self) -> Masking:
         return Masking(self.columns, self.shown)
 
 
 class ConnectionInput(Strict):
-    dsn: str = Field(max_length=4096, description="PostgreSQL, as a libpq URI; of a role that may read, no more.")
+    dsn: str = Field(
+        max_length=MAX_CHARACTERS, description="PostgreSQL, as a libpq URI; of a role that may read, no more."
+    )
     masking: MaskingInput = Field(default_factory=lambda: MaskingInput.model_validate({}))
-    sample_rows: int = Field(5, ge=0, le=20, description="Rows of each table that are looked at; 0 for none.")
+    sample_rows: int = Field(SAMPLE_ROWS, ge=0, le=20, description="Rows of each table that are looked at; 0 for none.")
     update_every_s: int | None = Field(None, ge=60, le=31_536_000, description="How often beat updates the catalog.")
 
 
@@ -176,16 +181,17 @@ class DescriptionInput(Strict):
         return self
 
 
-class SearchCatalogInput(Strict):
+class CatalogQuestion(Strict):
     query: Question = Field(description="What you want to know, in your own words.")
     connections: list[Line] | None = Field(None, min_length=1, max_length=20, description="Only tables of these.")
+
+
+class SearchCatalogInput(CatalogQuestion):
     limit: int = Field(10, ge=1, le=100)
     mode: Annotated[Mode, Field(strict=False)] = Mode.HYBRID
 
 
-class RouteInput(Strict):
-    query: Question = Field(description="What you want to know, in your own words.")
-    connections: list[Line] | None = Field(None, min_length=1, max_length=20, description="Only tables of these.")
+class RouteInput(CatalogQuestion):
     collections: list[Line] | None = Field(
         None,
         min_length=1,

@@ -26,6 +26,7 @@ from benchmarks.report import show_json, show_table
 from benchmarks.stack import Stack, running_stack
 from dbrag.catalog.calibrate import Curve
 from dbrag.catalog.secrets import new_key
+from dbrag.devstack.stack import LOOPBACK
 from dbrag.runtime import open_runtime
 from dbrag.settings import Settings
 from tests.provider import ProviderServer
@@ -76,7 +77,7 @@ def _arguments() -> argparse.Namespace:
 def _stack(provider_url: str | None, **settings: str) -> Iterator[Stack]:
     own = {
         "DBRAG_ENCRYPTION_KEYS": new_key(),
-        "DBRAG_CONNECTIONS_ALLOW": '["127.0.0.0/8", "::1/128"]',
+        "DBRAG_CONNECTIONS_ALLOW": LOOPBACK,
         "DBRAG_ANSWER_CACHE_TTL_S": str(ANSWERS_KEPT_S),
     }
     with (

@@ -1,12 +1,12 @@
 """Describes a table out of its names, comments, keys and samples: what there is when no chat model is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dbrag.catalog.abbreviations import SYNONYMS
 from dbrag.catalog.instructions import harmless
 from dbrag.catalog.kinds import is_amount, is_date, links, role, said, target, values
-from dbrag.catalog.model import Description, Row, Table, TableKind
+from dbrag.catalog.model import Column, Description, Row, Table, TableKind
 from dbrag.catalog.names import many_of, meanings, one_of, singular, spoken, table_words
 from dbrag.catalog.questions import questions
 
@@ -40,6 +40,12 @@ def key_columns(table: Table) -> list[str]:
         *(column.name for column in table.columns if is_amount(column)),
     ]
     return list(dict.fromkeys(keys))[:MOST_KEY_COLUMNS]
+
+
+def most_telling(columns: Iterable[Column], first: Iterable[str]) -> list[Column]:
+    """Those that `first` names, in its order, then what has a comment, then the others; as they come otherwise."""
+    place = {name: number for number, name in enumerate(dict.fromkeys(first))}
+    return sorted(columns, key=lambda column: (place.get(column.name, len(place)), not column.comment))
 
 
 def _purpose(table: Table, samples: Sequence[Row]) -> str:

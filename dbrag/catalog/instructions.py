@@ -39,5 +39,9 @@ def harmless(text: str | None) -> str | None:
     """The text on one line, unless there is none or it reads like instructions."""
     if text is None or reads_like_instructions(text):
         return None
-    printable = "".join(sign if sign.isprintable() else " " for sign in text)
-    return " ".join(printable.split()) or None
+    return on_one_line(text) or None
+
+
+def on_one_line(text: str) -> str:
+    """Without what PostgreSQL, a model or a terminal would stumble over."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

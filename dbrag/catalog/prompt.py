@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from dbrag.catalog.compose import key_columns
+from dbrag.catalog.compose import key_columns, most_telling
 from dbrag.catalog.fitting import beginning, fitting
 from dbrag.catalog.instructions import harmless, reads_like_instructions
 from dbrag.catalog.model import Column, Row, Table
@@ -73,7 +73,8 @@ def _json(value: Any) -> str:
 
 def _data(table: Table, samples: Sequence[Row]) -> dict[str, Any]:
     """The table without what is empty. Comments and values that read like instructions are not sent."""
-    telling = _most_telling(table)
+    quotable = [column for column in table.columns if not reads_like_instructions(column.name)]
+    telling = most_telling(quotable, key_columns(table))
     columns = fitting(map(_column, telling[:MOST_COLUMNS]), _COLUMNS_TOKENS, _json)
     shown = {column["name"] for column in columns}
     others = [column.name for column in telling if column.name not in shown]
@@ -91,13 +92,6 @@ def _data(table: Table, samples: Sequence[Row]) -> dict[str, Any]:
         "samples": fitting((_sample(row, shown) for row in samples[:_SAMPLES]), _SAMPLES_TOKENS, _json),
     }
     return {name: value for name, value in data.items() if value}
-
-
-def _most_telling(table: Table) -> list[Column]:
-    """Keys first, then what has a comment; in the table's order otherwise."""
-    place = {name: number for number, name in enumerate(key_columns(table))}
-    columns = [column for column in table.columns if not reads_like_instructions(column.name)]
-    return sorted(columns, key=lambda column: (place.get(column.name, len(place)), not column.comment))
 
 
 def _column(column: Column) -> dict[str, Any]:

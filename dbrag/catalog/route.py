@@ -14,6 +14,7 @@ from dbrag.catalog.side import Asked, Place, Side, look
 from dbrag.database.pool import Connection
 from dbrag.documents import collections
 from dbrag.documents.model import Collection
+from dbrag.errors import NotFound
 from dbrag.runtime import Runtime
 from dbrag.vectors.model import Hit
 from dbrag.vectors.search import looked_up_again
@@ -138,4 +139,6 @@ def _tables(runtime: Runtime, query: str, tables: Side, limit: int) -> list[Tabl
 
 def _named(conn: Connection, tenant_id: UUID, name: str) -> Collection:
     """A user's own collection. Raises: NotFound, also for the catalog's."""
-    return collections.get(conn, tenant_id, "" if name == home.NAME else name)
+    if name == home.NAME:
+        raise NotFound(f"no collection of yours can be called {name!r}: POST /v1/catalog/search is for tables")
+    return collections.get(conn, tenant_id, name)

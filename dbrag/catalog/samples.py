@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from dbrag.catalog import masking as masks
-from dbrag.catalog.model import Masking, Row, Table
+from dbrag.catalog.model import Column, Masking, Row, Table
 
 MOST_COLUMNS = 50
 SHOWN_CHARACTERS = 100
@@ -28,10 +28,10 @@ _ROWS = SQL("SELECT {values} FROM (SELECT {columns} FROM {table} LIMIT {rows}) A
 
 def statement(table: Table, rows: int, masking: Masking) -> Composed:
     """Reads `rows` rows of the first columns; hidden values and bytes do not leave the server."""
-    names = [column.name for column in table.columns[:MOST_COLUMNS]]
+    columns = table.columns[:MOST_COLUMNS]
     return _ROWS.format(
-        values=SQL(", ").join(_value(table, name, masking) for name in names),
-        columns=SQL(", ").join(map(Identifier, names)),
+        values=SQL(", ").join(_value(table, column, masking) for column in columns),
+        columns=SQL(", ").join(Identifier(column.name) for column in columns),
         table=Identifier(table.schema, table.name),
         rows=Literal(rows),
     )
@@ -45,13 +45,13 @@ def shown(table: Table, values: Sequence[str | None], masking: Masking) -> Row:
     }
 
 
-def _value(table: Table, name: str, masking: Masking) -> Composed:
-    column = Identifier("sample", name)
-    if masks.is_hidden(table.schema, table.name, name, masking):
-        return _HIDDEN.format(column=column, hidden=Literal(masks.HIDDEN))
-    if any(known.name == name and known.type == "bytea" for known in table.columns):
-        return _BYTES.format(column=column)
-    return _TEXT.format(column=column, most_bytes=Literal(_MOST_BYTES), characters=Literal(_READ_CHARACTERS))
+def _value(table: Table, column: Column, masking: Masking) -> Composed:
+    name = Identifier("sample", column.name)
+    if masks.is_hidden(table.schema, table.name, column.name, masking):
+        return _HIDDEN.format(column=name, hidden=Literal(masks.HIDDEN))
+    if column.type == "bytea":
+        return _BYTES.format(column=name)
+    return _TEXT.format(column=name, most_bytes=Literal(_MOST_BYTES), characters=Literal(_READ_CHARACTERS))
 
 
 def _shown(table: Table, column: str, value: str, masking: Masking) -> str:

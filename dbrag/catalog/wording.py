@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from dbrag.catalog.compose import key_columns
+from dbrag.catalog.compose import key_columns, most_telling
 from dbrag.catalog.fitting import fitting
-from dbrag.catalog.instructions import harmless
+from dbrag.catalog.instructions import harmless, on_one_line
 from dbrag.catalog.kinds import is_kept_by_machines, role, said, target
 from dbrag.catalog.model import Column, Description, Table
 from dbrag.catalog.names import meanings, spoken, words
@@ -34,7 +34,8 @@ def embedded_text(table: Table, description: Description, most_tokens: int = MOS
         _columns(table, description),
         " ".join(description.questions),
     ]
-    kept = _bounded((clean for line in lines if (clean := _clean(line))), min(most_tokens, MOST_TOKENS), "\n")
+    clean = (on_one_line(line[:_LINE_CHARACTERS]) for line in lines)
+    kept = _bounded(filter(None, clean), min(most_tokens, MOST_TOKENS), "\n")
     return kept or f"table {table.oid}"
 
 
@@ -53,14 +54,12 @@ def _columns(table: Table, description: Description) -> str:
     Left out are those that are named elsewhere (references, the table's own number) or that all tables have.
     """
     named = {name for key in table.foreign_keys for name in key.columns} | set(table.primary_key[:1])
-    first = list(dict.fromkeys([*description.key_columns, *key_columns(table)]))
-    place = {name: number for number, name in enumerate(first)}
     telling = [
         column
         for column in table.columns
         if column.comment or not (column.name in named or is_kept_by_machines(column))
     ]
-    ordered = sorted(telling, key=lambda column: (place.get(column.name, len(place)), not column.comment))
+    ordered = most_telling(telling, [*description.key_columns, *key_columns(table)])
     return _bounded(dict.fromkeys(map(_column, ordered)), _COLUMNS_TOKENS, ", ")
 
 
@@ -68,12 +67,6 @@ def _column(column: Column) -> str:
     comment = harmless(column.comment)
     name = " ".join([spoken(column.name), *meanings(words(column.name))]).strip() or column.name
     return f"{name} ({comment[:_COMMENT_CHARACTERS]})" if comment else name
-
-
-def _clean(line: str) -> str:
-    """On one line, not too long, without what PostgreSQL or a terminal would stumble over."""
-    printable = "".join(sign if sign.isprintable() else " " for sign in line[:_LINE_CHARACTERS])
-    return " ".join(printable.split())
 
 
 def _bounded(parts: Iterable[str], most_tokens: int, between: str) -> str:

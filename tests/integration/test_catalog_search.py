@@ -105,7 +105,9 @@ def test_a_question_is_routed_by_what_is_found(
     platform.provider.forget()
     route("loyalty points of customers", limit=2)
     assert platform.provider.stats()["requests"] == 0, "the question's vector is in the cache"
-    assert client.post("/route", json={"query": "a", "collections": ["nothing"]}).status_code == 404
+    for name in ("nothing", ".catalog"):
+        refused = client.post("/route", json={"query": "a", "collections": [name]})
+        assert (refused.status_code, name in refused.json()["detail"]) == (404, True)
     assert route("loyalty", collections=["rules"], connections=["one"])["target"] in ("tables", "none")
 
 
