@@ -1,11 +1,11 @@
 """Workers of the release before run beside new ones."""
 
 import subprocess
-import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -35,10 +35,9 @@ def old_worker(fleet: Fleet) -> None:
 def checkout(folder: Path) -> Path:
     """The release before, out of git's history."""
     if not folder.exists():
-        archive = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=True).stdout
-        folder.mkdir()
-        with tarfile.open(fileobj=BytesIO(archive)) as tar:
-            tar.extractall(folder, filter="data")
+        packing = ["git", "archive", "--format=zip", BEFORE]
+        archive = subprocess.run(packing, cwd=ROOT, capture_output=True, check=True).stdout
+        ZipFile(BytesIO(archive)).extractall(folder)
     return folder
 
 
