@@ -8,6 +8,7 @@ from api import lookup
 from api.answers import accepted, refuse_idempotency_key
 from api.inputs import JobHeaders
 from api.process import here, runtime
+from api.transaction import transaction
 from dbrag.documents.accept import accept, size
 from dbrag.documents.model import Refusal, Submission
 from dbrag.jobs.model import Kind, Queue
@@ -32,7 +33,7 @@ def accept_items(
     """
     coming = size(items)
     here().backlog.check(runtime().pool, lookup.tenant_id(), coming)
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         job = accept(conn, lookup.collection(conn, name), kind, queue, items)
     here().backlog.add(job.tenant_id, coming)
     return accepted(job, header)

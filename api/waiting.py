@@ -4,7 +4,7 @@ import re
 import time
 from threading import BoundedSemaphore
 
-from api.process import runtime
+from api.transaction import transaction
 from dbrag.jobs import jobs
 from dbrag.jobs.model import Job
 
@@ -31,7 +31,7 @@ def until_final(job: Job, seconds: float) -> Job:
         end = time.monotonic() + seconds
         while not job.status.is_final and time.monotonic() < end:
             time.sleep(LOOK_EVERY_S)
-            with runtime().pool.connection() as conn:
+            with transaction() as conn:
                 job = jobs.get(conn, job.tenant_id, job.id)
         return job
     finally:

@@ -2,12 +2,12 @@
 
 from flask import Response
 
-from api import lookup, render
+from api import catalog_render, lookup
 from api.answers import answer
 from api.auth import needs
-from api.inputs import RouteInput, SearchCatalogInput
+from api.catalog_inputs import RouteInput, SearchCatalogInput
+from api.catalog_outputs import RouteOutput, TablesFoundOutput
 from api.openapi import blueprint
-from api.outputs import RouteOutput, TablesFoundOutput
 from api.process import runtime
 from dbrag.accounts.model import Scope
 from dbrag.catalog.route import route
@@ -21,7 +21,7 @@ bp = blueprint("catalog", "Which table, or which document, answers a question.")
 def post_catalog_search(body: SearchCatalogInput) -> Response:
     """The tables that answer a question, best first, with the columns that speak of it and the joins among them."""
     found = search_catalog(runtime(), lookup.tenant_id(), body.query, body.connections, body.limit, body.mode)
-    return answer(render.tables_found(found))
+    return answer(catalog_render.tables_found(found))
 
 
 @bp.post("/route", responses={200: RouteOutput})
@@ -32,4 +32,4 @@ def post_route(body: RouteInput) -> Response:
     `scores` are probabilities that the best of a side answers it.
     """
     found = route(runtime(), lookup.tenant_id(), body.query, body.connections, body.collections, body.limit)
-    return answer(render.route(found))
+    return answer(catalog_render.route(found))

@@ -9,6 +9,7 @@ from api.inputs import CollectionInput, CollectionPath, CollectionsQuery, NewCol
 from api.openapi import blueprint
 from api.outputs import CollectionOutput, Page
 from api.process import here, runtime
+from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.documents import collections
 from dbrag.documents.model import CollectionWish
@@ -34,7 +35,7 @@ def put_collection(path: NewCollectionPath, query: PutCollectionQuery, body: Col
         **body.chunking.model_dump(),
         language=body.language,
     )
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         if query.dry_run:
             cost = collections.estimate(conn, lookup.tenant_id(), path.name, wish, here().settings)
             return answer(render.estimate(cost))
@@ -50,7 +51,7 @@ def put_collection(path: NewCollectionPath, query: PutCollectionQuery, body: Col
 @needs(Scope.READ)
 def get_collection(path: CollectionPath) -> Response:
     """One collection."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         return answer(render.collection(lookup.collection(conn, path.name)))
 
 
@@ -58,7 +59,7 @@ def get_collection(path: CollectionPath) -> Response:
 @needs(Scope.READ)
 def list_collections(query: CollectionsQuery) -> Response:
     """All collections, by name."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         found = collections.page(conn, lookup.tenant_id(), query.cursor, query.limit + 1)
     return page(found, query.limit, lambda last: last.name, render.collection)
 
@@ -67,7 +68,7 @@ def list_collections(query: CollectionsQuery) -> Response:
 @needs(Scope.MANAGE)
 def pause_collection(path: CollectionPath) -> Response:
     """Have what is accepted for a collection wait, until it is resumed. Searches and deletions go on."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         return answer(render.collection(collections.pause(conn, lookup.tenant_id(), path.name)))
 
 
@@ -75,7 +76,7 @@ def pause_collection(path: CollectionPath) -> Response:
 @needs(Scope.MANAGE)
 def resume_collection(path: CollectionPath) -> Response:
     """Let a paused collection go on."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         return answer(render.collection(collections.resume(conn, lookup.tenant_id(), path.name)))
 
 
@@ -83,6 +84,6 @@ def resume_collection(path: CollectionPath) -> Response:
 @needs(Scope.MANAGE)
 def delete_collection(path: CollectionPath) -> Response:
     """Delete a collection with all its documents and vectors."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         collections.delete(conn, lookup.tenant_id(), lookup.collection(conn, path.name).name)
     return Response(status=204)

@@ -4,20 +4,16 @@ from collections import Counter
 
 from flask import Response
 
-from api import lookup, render
+from api import catalog_render, lookup
 from api.answers import accepted, answer, page, refuse_idempotency_key
 from api.auth import needs
-from api.inputs import (
-    ConnectionInput,
-    ConnectionPath,
-    ConnectionsQuery,
-    JobHeaders,
-    NewConnectionPath,
-    UpdateCatalogInput,
-)
+from api.catalog_inputs import ConnectionInput, ConnectionPath, ConnectionsQuery, NewConnectionPath, UpdateCatalogInput
+from api.catalog_outputs import ConnectionOutput
+from api.inputs import JobHeaders
 from api.openapi import TOO_MUCH_WAITING, blueprint
-from api.outputs import ConnectionOutput, JobOutput, Page
+from api.outputs import JobOutput, Page
 from api.process import here, runtime
+from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.catalog import connections, entries, requests
 from dbrag.catalog.model import Connection
@@ -38,7 +34,7 @@ def put_connection(path: NewConnectionPath, body: ConnectionInput) -> Response:
             "connections are off here, since there is no key to encrypt their DSNs with: the operator can set "
             "DBRAG_ENCRYPTION_KEYS (`dbrag catalog new-key` makes one)"
         )
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         put = connections.put(
             conn,
             lookup.tenant_id(),
@@ -57,7 +53,7 @@ def put_connection(path: NewConnectionPath, body: ConnectionInput) -> Response:
 @needs(Scope.READ)
 def get_connection(path: ConnectionPath) -> Response:
     """One connection, without its DSN."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         connection = lookup.connection(conn, path.name)
         tables = entries.counts(conn, [connection])
     return answer(_shown(connection, tables))
@@ -67,7 +63,7 @@ def get_connection(path: ConnectionPath) -> Response:
 @needs(Scope.READ)
 def list_connections(query: ConnectionsQuery) -> Response:
     """All connections, by name."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         found = connections.page(conn, lookup.tenant_id(), query.cursor, query.limit + 1)
         tables = entries.counts(conn, found)
     return page(found, query.limit, lambda last: last.name, lambda one: _shown(one, tables))
@@ -77,7 +73,7 @@ def list_connections(query: ConnectionsQuery) -> Response:
 @needs(Scope.MANAGE)
 def delete_connection(path: ConnectionPath) -> Response:
     """Delete a connection with all that the catalog has of it. The database itself is left alone."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         connections.delete(conn, lookup.tenant_id(), lookup.connection(conn, path.name).name)
     return Response(status=204)
 
@@ -91,7 +87,7 @@ def update_catalog(path: ConnectionPath, header: JobHeaders, body: UpdateCatalog
     """
     refuse_idempotency_key(header)
     here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         job = requests.request_update(
             conn,
             lookup.connection(conn, path.name),
@@ -106,4 +102,6 @@ def update_catalog(path: ConnectionPath, header: JobHeaders, body: UpdateCatalog
 
 
 def _shown(connection: Connection, tables: Counter[int]) -> ConnectionOutput:
-    return render.connection(connection, connections.address(connection, here().settings), tables[connection.id])
+    return catalog_render.connection(
+        connection, connections.address(connection, here().settings), tables[connection.id]
+    )

@@ -13,8 +13,9 @@ from api.faults import invalid
 from api.inputs import CollectionPath, DocumentInput, DocumentPath, FileInput, JobHeaders, QueueQuery, SingleInput
 from api.openapi import TOO_MUCH_WAITING, blueprint, body, file_form, schema
 from api.outputs import DocumentOutput, JobOutput
-from api.process import here, runtime
+from api.process import here
 from api.request import JSON, MULTIPART, Request
+from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.documents import documents
 from dbrag.documents.model import Submission
@@ -59,7 +60,7 @@ def post_batch(path: CollectionPath, query: QueueQuery, header: JobHeaders) -> R
 @needs(Scope.READ)
 def get_document(path: DocumentPath) -> Response:
     """The live version of a document, or the newest one where none is live yet."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         collection = lookup.collection(conn, path.name)
         return answer(render.document(documents.get(conn, collection, lookup.external_id(path.external_id))))
 
@@ -68,7 +69,7 @@ def get_document(path: DocumentPath) -> Response:
 @needs(Scope.INGEST)
 def delete_document(path: DocumentPath) -> Response:
     """Delete a document: searches no longer find it."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         documents.delete(conn, lookup.collection(conn, path.name), lookup.external_id(path.external_id))
     return Response(status=204)
 

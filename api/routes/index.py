@@ -9,6 +9,7 @@ from api.inputs import CollectionPath, JobHeaders
 from api.openapi import blueprint
 from api.outputs import IndexOutput, JobOutput
 from api.process import runtime
+from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.vectors import index, probes, replacement
 
@@ -19,7 +20,7 @@ bp = blueprint("index", "The segments in which a collection's vectors lie.")
 @needs(Scope.READ)
 def get_index(path: CollectionPath) -> Response:
     """Settings, segments, sizes and the last recall probe."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         found = index.describe(conn, lookup.collection(conn, path.name))
         return answer(render.index(found, probes.last(conn, found.generation.id)))
 
@@ -29,7 +30,7 @@ def get_index(path: CollectionPath) -> Response:
 def rebuild_index(path: CollectionPath, header: JobHeaders) -> Response:
     """Build the index of what has none yet; a rebuild that is under way already is the answer to a second one."""
     refuse_idempotency_key(header)
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         job = index.request_rebuild(conn, lookup.collection(conn, path.name))
     return accepted(job, header)
 
@@ -39,7 +40,7 @@ def rebuild_index(path: CollectionPath, header: JobHeaders) -> Response:
 def roll_back_index(path: CollectionPath, header: JobHeaders) -> Response:
     """Go back to the generation that served before; what was written since is embedded for it first."""
     refuse_idempotency_key(header)
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         collection = lookup.collection(conn, path.name)
         job = replacement.roll_back(conn, collection.tenant_id, collection.id, runtime().settings)
     return accepted(job, header)

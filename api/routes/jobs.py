@@ -9,6 +9,7 @@ from api.inputs import ItemsQuery, JobHeaders, JobPath, JobsQuery, MoveInput, Re
 from api.openapi import blueprint
 from api.outputs import ItemOutput, JobOutput, Page, RetriedOutput
 from api.process import here, runtime
+from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.database.pool import Connection
 from dbrag.jobs import dead_letters, jobs, moves
@@ -21,7 +22,7 @@ bp = blueprint("jobs", "What was accepted, and how far it is.")
 @needs(Scope.READ)
 def list_jobs(query: JobsQuery) -> Response:
     """Jobs that match all the filters, newest first."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         found = jobs.page(
             conn,
             lookup.tenant_id(),
@@ -36,7 +37,7 @@ def list_jobs(query: JobsQuery) -> Response:
 @needs(Scope.READ)
 def get_job(path: JobPath) -> Response:
     """One job."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         return answer(job_body(jobs.get(conn, lookup.tenant_id(), path.job_id)))
 
 
@@ -44,7 +45,7 @@ def get_job(path: JobPath) -> Response:
 @needs(Scope.READ)
 def list_items(path: JobPath, query: ItemsQuery) -> Response:
     """The documents or texts of a job, in the order they were sent in."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         found = jobs.items(
             conn, lookup.tenant_id(), path.job_id, status=query.status, after=query.cursor, limit=query.limit + 1
         )
@@ -55,7 +56,7 @@ def list_items(path: JobPath, query: ItemsQuery) -> Response:
 @needs(Scope.INGEST)
 def cancel_job(path: JobPath, header: JobHeaders) -> Response:
     """Cancel a job: what is done stays, the rest is not begun."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         job = jobs.cancel(conn, lookup.tenant_id(), path.job_id)
     return accepted(job, header)
 
@@ -65,7 +66,7 @@ def cancel_job(path: JobPath, header: JobHeaders) -> Response:
 def retry_job(path: JobPath, header: JobHeaders) -> Response:
     """Try the failed items of a job again."""
     here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         job = jobs.retry(conn, lookup.tenant_id(), path.job_id)
     return accepted(job, header)
 
@@ -85,7 +86,7 @@ def retry_jobs(body: RetryInput) -> Response:
     `GET /v1/jobs` with the same filters shows them before. What was refused when it was sent, and an index that was not
     built, cannot be tried again and matches nothing.
     """
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         filters = _filters(conn, body)
     here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
     retried = dead_letters.retry_matching(runtime().pool, lookup.tenant_id(), filters, body.limit, body.cursor)

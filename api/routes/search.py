@@ -11,6 +11,7 @@ from api.inputs import CollectionPath, SearchInput
 from api.openapi import blueprint
 from api.outputs import HitOutput, Listing
 from api.process import runtime
+from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.documents.model import Collection
 from dbrag.errors import Fault, Invalid
@@ -32,7 +33,7 @@ def post_search(path: CollectionPath, body: SearchInput) -> Response:
 @looked_up_again
 def _search(name: str, question: Question) -> Answer:
     began = time.perf_counter()
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         collection = lookup.collection(conn, name)
     _check_dimensions(question.vector, collection)
     found = search(runtime(), collection, question)

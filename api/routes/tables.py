@@ -2,13 +2,16 @@
 
 from flask import Response
 
-from api import lookup, render
+from api import catalog_render, lookup
 from api.answers import accepted, answer, page, refuse_idempotency_key
 from api.auth import needs
-from api.inputs import ConnectionPath, DescriptionInput, JobHeaders, TablePath, TablesQuery
+from api.catalog_inputs import ConnectionPath, DescriptionInput, TablePath, TablesQuery
+from api.catalog_outputs import TableOutput, TableSummaryOutput
+from api.inputs import JobHeaders
 from api.openapi import TOO_MUCH_WAITING, blueprint
-from api.outputs import JobOutput, Page, TableOutput, TableSummaryOutput
+from api.outputs import JobOutput, Page
 from api.process import here, runtime
+from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.catalog import entries, overrides, requests
 from dbrag.catalog.model import Connection, Entry
@@ -23,17 +26,17 @@ bp = blueprint("tables", "What the catalog knows of each table.")
 @needs(Scope.READ)
 def list_tables(path: ConnectionPath, query: TablesQuery) -> Response:
     """Described tables by name; of one schema, or of all."""
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         connection = lookup.connection(conn, path.name)
         found = entries.page(conn, connection, schema=query.schema_, after=query.cursor, limit=query.limit + 1)
-    return page(found, query.limit, lambda last: last.table.full_name, render.table_summary)
+    return page(found, query.limit, lambda last: last.table.full_name, catalog_render.table_summary)
 
 
 @bp.get("/connections/<name>/tables/<external_id:table>", responses={200: TableOutput})
 @needs(Scope.READ)
 def get_table(path: TablePath) -> Response:
     """One table, by `schema.table`: columns, keys, samples (masked) and description."""
-    return answer(render.table(_entry(path)[1]))
+    return answer(catalog_render.table(_entry(path)[1]))
 
 
 @bp.put("/connections/<name>/descriptions/<external_id:table>", responses={202: JobOutput, **TOO_MUCH_WAITING})
@@ -46,7 +49,7 @@ def put_description(path: TablePath, header: JobHeaders, body: DescriptionInput)
     refuse_idempotency_key(header)
     here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
     connection, entry = _entry(path)
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         overrides.put(conn, entry, body.model_dump(exclude_none=True))
         job = _update(conn, connection, entry)
     here().backlog.add(job.tenant_id, 0)
@@ -60,7 +63,7 @@ def clear_description(path: TablePath, header: JobHeaders) -> Response:
     refuse_idempotency_key(header)
     here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
     connection, entry = _entry(path)
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         if not overrides.clear(conn, entry):
             raise NotFound(f"nobody has described {path.table!r} in words of their own")
         job = _update(conn, connection, entry)
@@ -69,7 +72,7 @@ def clear_description(path: TablePath, header: JobHeaders) -> Response:
 
 
 def _entry(path: TablePath) -> tuple[Connection, Entry]:
-    with runtime().pool.connection() as conn:
+    with transaction() as conn:
         connection = lookup.connection(conn, path.name)
     return connection, entries.get(runtime(), connection, lookup.external_id(path.table))
 
