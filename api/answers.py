@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Response
 from pydantic import BaseModel
@@ -11,7 +12,6 @@ from api import render, waiting
 from api.inputs import JobHeaders
 from api.outputs import JobOutput, Page
 from api.process import runtime
-from dbrag.errors import NotAvailable
 from dbrag.jobs.model import Job
 
 T = TypeVar("T")
@@ -32,20 +32,16 @@ def job_body(job: Job) -> JobOutput:
     return render.job(job, datetime.now(UTC))
 
 
-def refuse_idempotency_key(header: JobHeaders) -> None:
-    """Called by every view that makes a job. Raises: NotAvailable: a key that is ignored would be a false promise."""
-    if header.idempotency_key is not None:
-        raise NotAvailable(
-            "Idempotency-Key is not in this release: send an external_id with each document instead, so that sending "
-            "it again makes a new version of the same document and pays for nothing twice"
-        )
-
-
 def accepted(job: Job, header: JobHeaders) -> Response:
     """The 202 for a job whose transaction has been committed; waits for its end first where that is preferred."""
     runtime().publisher.poke()
     job = waiting.until_final(job, waiting.preferred_s(header.prefer))
-    response = answer(job_body(job), status=202)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job_answer(job.id, job_body(job).model_dump_json(by_alias=True))
+
+
+def job_answer(job_id: UUID, body: str) -> Response:
+    """The 202 with a job's body, as JSON."""
+    response = Response(body, 202, mimetype="application/json")
+    response.headers["Location"] = f"/v1/jobs/{job_id}"
     response.headers["Retry-After"] = "1"
     return response

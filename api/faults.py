@@ -18,7 +18,7 @@ def faults(error: ValidationError) -> tuple[Fault, ...]:
     """One Fault for each wrong field.
 
     The pointer of a field of the body is that of RFC 6901; that of a query parameter is `?name`, of a part of the path
-    `{name}`. Which of them it is, the name of the model tells (api/inputs.py).
+    `{name}`, of a header its name. Which of them it is, the name of the model tells (api/inputs.py).
     """
     return tuple(Fault(_pointer(error.title, found), _sentence(found)) for found in error.errors())
 
@@ -34,6 +34,8 @@ def _pointer(model: str, found: ErrorDetails) -> str:
         return "?" + ".".join(path)
     if model.endswith("Path"):
         return "{" + ".".join(path) + "}"
+    if model.endswith("Headers"):
+        return ".".join(path)
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in path)
 
 

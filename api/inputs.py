@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from api.fields import ExternalId, Line, Metadata, Question, Queue, Strict, Text
-from dbrag.documents.model import Storage
+from dbrag.documents.model import OnConflict, Storage
 from dbrag.jobs.model import ItemStatus, Kind, Status
 from dbrag.jobs.model import Queue as QueueName
 from dbrag.vectors.model import Mode
@@ -168,6 +168,13 @@ class QueueQuery(Parameters):
     queue: QueueName = Field(QueueName.DEFAULT, description="Which queue the job waits in.")
 
 
+class IngestQuery(QueueQuery):
+    on_conflict: OnConflict = Field(
+        OnConflict.REPLACE,
+        description="What becomes of an item whose document exists: `replace` it, `skip` the item, or `error`.",
+    )
+
+
 class PageQuery(Parameters):
     model_config = ConfigDict(extra="forbid")
 
@@ -205,5 +212,9 @@ class JobHeaders(Parameters):
         None, alias="Prefer", description="`wait=N`: hold the answer until the job ends, for N (at most 30) seconds."
     )
     idempotency_key: str | None = Field(
-        None, alias="Idempotency-Key", description="Not in this release: refused, so that nobody relies on it."
+        None,
+        alias="Idempotency-Key",
+        pattern=r"^[\x20-\x7e]{1,255}$",
+        description="Your name for this request, such as a UUID: sent again within 24 hours with the same key and "
+        "content, it makes no second job and gets the first answer.",
     )

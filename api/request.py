@@ -1,5 +1,7 @@
 """How a request's body is read: its limits, its type, and JSON that says what is wrong with it."""
 
+import hashlib
+from functools import cached_property
 from typing import Any
 
 from flask import Request as FlaskRequest
@@ -31,6 +33,11 @@ class Request(FlaskRequest):
             raise Invalid("the body must be a JSON object", faults=(Fault("", "must be a JSON object"),))
         return value
 
+    @cached_property
+    def digest(self) -> "hashlib._Hash":
+        """Of what the body holds: whoever reads it feeds it, and it is complete once the body was read."""
+        return hashlib.sha256()
+
     def body(self) -> bytes:
         """The whole body. Raises: RequestEntityTooLarge.
 
@@ -40,6 +47,7 @@ class Request(FlaskRequest):
         data = self.get_data(cache=False)
         if len(data) == self.max_content_length:
             raise RequestEntityTooLarge
+        self.digest.update(data)
         return data
 
     def mimetype_among(self, *accepted: str) -> str:

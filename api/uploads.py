@@ -74,7 +74,20 @@ def _parts(request: Request) -> tuple[MultiDict[str, str], list[FileStorage]]:
         _, form, files = parser.parse(request.stream, request.mimetype, request.content_length, request.mimetype_params)
     except ValueError as exc:
         raise Malformed(f"this is not multipart/form-data: {exc}") from exc
-    return form, [file for _, file in files.items(multi=True)]
+    found = [file for _, file in files.items(multi=True)]
+    _note(request, form, found)
+    return form, found
+
+
+def _note(request: Request, form: MultiDict[str, str], files: list[FileStorage]) -> None:
+    """Feeds the request's digest with what the form holds; the boundary, which is made up, is no part of that."""
+    for name, value in sorted(form.items(multi=True)):
+        request.digest.update(orjson.dumps([name, value]))
+    for file in files:
+        content = file.stream.read()
+        file.stream.seek(0)
+        request.digest.update(orjson.dumps([file.name, file.filename, file.mimetype, len(content)]))
+        request.digest.update(content)
 
 
 def _fields(form: MultiDict[str, str]) -> FileInput:

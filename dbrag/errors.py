@@ -98,6 +98,13 @@ class Conflict(Permanent):
     status = 409
 
 
+class InFlight(Transient):
+    """The same request is being answered at this moment."""
+
+    code = "in_flight"
+    status = 409
+
+
 class TooLarge(Permanent):
     """A body or an item over its limit."""
 

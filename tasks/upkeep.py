@@ -3,6 +3,7 @@
 from dbrag.catalog import clearing as catalog_clearing
 from dbrag.catalog import requests
 from dbrag.documents import purge
+from dbrag.jobs import idempotency
 from dbrag.vectors import clearing, index, probes, removal
 from tasks.define import task
 from workers.process import runtime
@@ -27,10 +28,13 @@ def index_upkeep() -> dict[str, object]:
 
 @task("purge_deleted")
 def purge_deleted() -> dict[str, object]:
-    """Removes what is left of deleted collections and connections, and of generations that are not used any more."""
-    generations = clearing.clear_generations(runtime().pool, runtime().settings)
-    tables = catalog_clearing.clear_connections(runtime().pool)
-    return {"documents": purge.purge_deleted(runtime().pool), "generations": generations, "tables": tables}
+    """Removes what is left of deleted collections and connections, and generations and answers that are out of use."""
+    return {
+        "generations": clearing.clear_generations(runtime().pool, runtime().settings),
+        "tables": catalog_clearing.clear_connections(runtime().pool),
+        "documents": purge.purge_deleted(runtime().pool),
+        "answers": idempotency.forget_old(runtime().pool),
+    }
 
 
 @task("catalog_upkeep")

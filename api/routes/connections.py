@@ -5,19 +5,22 @@ from collections import Counter
 from flask import Response
 
 from api import catalog_render, lookup
-from api.answers import accepted, answer, page, refuse_idempotency_key
+from api.accepting import admit, once
+from api.answers import answer, page
 from api.auth import needs
 from api.catalog_inputs import ConnectionInput, ConnectionPath, ConnectionsQuery, NewConnectionPath, UpdateCatalogInput
 from api.catalog_outputs import ConnectionOutput
 from api.inputs import JobHeaders
 from api.openapi import TOO_MUCH_WAITING, blueprint
 from api.outputs import JobOutput, Page
-from api.process import here, runtime
+from api.process import here
 from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.catalog import connections, entries, requests
 from dbrag.catalog.model import Connection
+from dbrag.database import pool
 from dbrag.errors import NotAvailable
+from dbrag.jobs.model import Job
 
 bp = blueprint("connections", "Databases whose tables the catalog describes.")
 
@@ -85,20 +88,13 @@ def update_catalog(path: ConnectionPath, header: JobHeaders, body: UpdateCatalog
 
     Each table is an item of the job. Tables that are gone leave the catalog.
     """
-    refuse_idempotency_key(header)
-    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
-    with transaction() as conn:
-        job = requests.request_update(
-            conn,
-            lookup.connection(conn, path.name),
-            body.queue,
-            here().settings,
-            schema=body.schema_,
-            table=body.table,
-            force=body.force,
-        )
-    here().backlog.add(job.tenant_id, 0)
-    return accepted(job, header)
+    admit()
+
+    def make(conn: pool.Connection) -> Job:
+        connection, scope = lookup.connection(conn, path.name), {"schema": body.schema_, "table": body.table}
+        return requests.request_update(conn, connection, body.queue, here().settings, **scope, force=body.force)
+
+    return once(header, make)
 
 
 def _shown(connection: Connection, tables: Counter[int]) -> ConnectionOutput:

@@ -10,7 +10,7 @@ from api.accepting import accept_items, admit
 from api.answers import answer
 from api.auth import needs
 from api.faults import invalid
-from api.inputs import CollectionPath, DocumentInput, DocumentPath, FileInput, JobHeaders, QueueQuery, SingleInput
+from api.inputs import CollectionPath, DocumentInput, DocumentPath, FileInput, IngestQuery, JobHeaders, SingleInput
 from api.openapi import TOO_MUCH_WAITING, blueprint, body, file_form, schema
 from api.outputs import DocumentOutput, JobOutput
 from api.process import here
@@ -32,11 +32,14 @@ ITEM = schema(DocumentInput)
     openapi_extensions=body(json=schema(SingleInput), form=file_form(FileInput)),
 )
 @needs(Scope.INGEST)
-def post_document(path: CollectionPath, query: QueueQuery, header: JobHeaders) -> Response:
-    """Ingest one document: its text as JSON, or a file. One of the same external_id is replaced."""
-    admit(header)
+def post_document(path: CollectionPath, query: IngestQuery, header: JobHeaders) -> Response:
+    """Ingest one document: its text as JSON, or a file.
+
+    One of the same external_id is replaced; or, if `on_conflict` says so, left alone, or the reason for a 409.
+    """
+    admit()
     sent, queue = _single(cast(Request, request), here().settings.max_item_mb << 20)
-    return accept_items(path.name, Kind.INGEST_DOCUMENT, queue or query.queue, [sent], header)
+    return accept_items(path.name, Kind.INGEST_DOCUMENT, queue or query.queue, [sent], header, query, alone=True)
 
 
 @bp.post(
@@ -49,11 +52,11 @@ def post_document(path: CollectionPath, query: QueueQuery, header: JobHeaders) -
     ),
 )
 @needs(Scope.INGEST)
-def post_batch(path: CollectionPath, query: QueueQuery, header: JobHeaders) -> Response:
+def post_batch(path: CollectionPath, query: IngestQuery, header: JobHeaders) -> Response:
     """Ingest up to 2,000 documents as one job. A document that cannot be accepted is a failed item of the job."""
-    admit(header)
+    admit()
     batch = batches.documents(cast(Request, request), DocumentInput, here().settings.max_item_mb << 20)
-    return accept_items(path.name, Kind.INGEST_DOCUMENT, query.queue, batch, header)
+    return accept_items(path.name, Kind.INGEST_DOCUMENT, query.queue, batch, header, query)
 
 
 @bp.get("/collections/<name>/documents/<external_id:external_id>", responses={200: DocumentOutput})

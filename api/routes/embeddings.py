@@ -7,7 +7,7 @@ from flask import Response, request
 from api import batches, items
 from api.accepting import accept_items, admit
 from api.auth import needs
-from api.inputs import CollectionPath, JobHeaders, QueueQuery, TextInput
+from api.inputs import CollectionPath, IngestQuery, JobHeaders, TextInput
 from api.openapi import TOO_MUCH_WAITING, blueprint, body, schema
 from api.outputs import JobOutput
 from api.process import here
@@ -27,8 +27,8 @@ bp = blueprint("embeddings", "Ready-made texts, embedded as they are.")
     ),
 )
 @needs(Scope.INGEST)
-def post_embeddings(path: CollectionPath, query: QueueQuery, header: JobHeaders) -> Response:
+def post_embeddings(path: CollectionPath, query: IngestQuery, header: JobHeaders) -> Response:
     """Embed up to 2,000 texts as one job. A text that cannot be accepted is a failed item of the job."""
-    admit(header)
+    admit()
     batch = batches.texts(cast(Request, request), TextInput, here().settings.max_item_mb << 20)
-    return accept_items(path.name, Kind.BATCH_EMBED, query.queue, batch, header)
+    return accept_items(path.name, Kind.BATCH_EMBED, query.queue, batch, header, query)

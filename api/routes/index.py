@@ -3,7 +3,8 @@
 from flask import Response
 
 from api import lookup, render
-from api.answers import accepted, answer, refuse_idempotency_key
+from api.accepting import once
+from api.answers import answer
 from api.auth import needs
 from api.inputs import CollectionPath, JobHeaders
 from api.openapi import blueprint
@@ -11,6 +12,8 @@ from api.outputs import IndexOutput, JobOutput
 from api.process import runtime
 from api.transaction import transaction
 from dbrag.accounts.model import Scope
+from dbrag.database.pool import Connection
+from dbrag.jobs.model import Job
 from dbrag.vectors import index, probes, replacement
 
 bp = blueprint("index", "The segments in which a collection's vectors lie.")
@@ -29,18 +32,16 @@ def get_index(path: CollectionPath) -> Response:
 @needs(Scope.MANAGE)
 def rebuild_index(path: CollectionPath, header: JobHeaders) -> Response:
     """Build the index of what has none yet; a rebuild that is under way already is the answer to a second one."""
-    refuse_idempotency_key(header)
-    with transaction() as conn:
-        job = index.request_rebuild(conn, lookup.collection(conn, path.name))
-    return accepted(job, header)
+    return once(header, lambda conn: index.request_rebuild(conn, lookup.collection(conn, path.name)))
 
 
 @bp.post("/collections/<string:name>/index:rollback", responses={202: JobOutput})
 @needs(Scope.MANAGE)
 def roll_back_index(path: CollectionPath, header: JobHeaders) -> Response:
     """Go back to the generation that served before; what was written since is embedded for it first."""
-    refuse_idempotency_key(header)
-    with transaction() as conn:
+
+    def roll_back(conn: Connection) -> Job:
         collection = lookup.collection(conn, path.name)
-        job = replacement.roll_back(conn, collection.tenant_id, collection.id, runtime().settings)
-    return accepted(job, header)
+        return replacement.roll_back(conn, collection.tenant_id, collection.id, runtime().settings)
+
+    return once(header, roll_back)

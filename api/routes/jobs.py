@@ -3,6 +3,7 @@
 from flask import Response
 
 from api import lookup, render
+from api.accepting import admit, once
 from api.answers import accepted, answer, job_body, page
 from api.auth import needs
 from api.inputs import ItemsQuery, JobHeaders, JobPath, JobsQuery, MoveInput, RetryInput
@@ -56,19 +57,15 @@ def list_items(path: JobPath, query: ItemsQuery) -> Response:
 @needs(Scope.INGEST)
 def cancel_job(path: JobPath, header: JobHeaders) -> Response:
     """Cancel a job: what is done stays, the rest is not begun."""
-    with transaction() as conn:
-        job = jobs.cancel(conn, lookup.tenant_id(), path.job_id)
-    return accepted(job, header)
+    return once(header, lambda conn: jobs.cancel(conn, lookup.tenant_id(), path.job_id))
 
 
 @bp.post("/jobs/<uuid:job_id>:retry", responses={202: JobOutput})
 @needs(Scope.INGEST)
 def retry_job(path: JobPath, header: JobHeaders) -> Response:
     """Try the failed items of a job again."""
-    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
-    with transaction() as conn:
-        job = jobs.retry(conn, lookup.tenant_id(), path.job_id)
-    return accepted(job, header)
+    admit()
+    return once(header, lambda conn: jobs.retry(conn, lookup.tenant_id(), path.job_id))
 
 
 @bp.post("/jobs/<uuid:job_id>:reprioritise", responses={202: JobOutput})

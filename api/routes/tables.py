@@ -3,7 +3,8 @@
 from flask import Response
 
 from api import catalog_render, lookup
-from api.answers import accepted, answer, page, refuse_idempotency_key
+from api.accepting import admit, once
+from api.answers import answer, page
 from api.auth import needs
 from api.catalog_inputs import ConnectionPath, DescriptionInput, TablePath, TablesQuery
 from api.catalog_outputs import TableOutput, TableSummaryOutput
@@ -46,29 +47,29 @@ def put_description(path: TablePath, header: JobHeaders, body: DescriptionInput)
 
     It survives updates, and a rename of the table. A job embeds the new words.
     """
-    refuse_idempotency_key(header)
-    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
+    admit()
     connection, entry = _entry(path)
-    with transaction() as conn:
+
+    def make(conn: pool.Connection) -> Job:
         overrides.put(conn, entry, body.model_dump(exclude_none=True))
-        job = _update(conn, connection, entry)
-    here().backlog.add(job.tenant_id, 0)
-    return accepted(job, header)
+        return _update(conn, connection, entry)
+
+    return once(header, make)
 
 
 @bp.delete("/connections/<name>/descriptions/<external_id:table>", responses={202: JobOutput, **TOO_MUCH_WAITING})
 @needs(Scope.INGEST)
 def clear_description(path: TablePath, header: JobHeaders) -> Response:
     """Take your own words back; a job puts dbrag's in their place."""
-    refuse_idempotency_key(header)
-    here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
+    admit()
     connection, entry = _entry(path)
-    with transaction() as conn:
+
+    def make(conn: pool.Connection) -> Job:
         if not overrides.clear(conn, entry):
             raise NotFound(f"nobody has described {path.table!r} in words of their own")
-        job = _update(conn, connection, entry)
-    here().backlog.add(job.tenant_id, 0)
-    return accepted(job, header)
+        return _update(conn, connection, entry)
+
+    return once(header, make)
 
 
 def _entry(path: TablePath) -> tuple[Connection, Entry]:

@@ -112,7 +112,8 @@ def write(
         for table in plan.due
     ]
     if submissions:
-        accept.insert_versions(conn, collection, claim.id, list(enumerate(submissions)), claim.kind)
+        found = accept.places(conn, collection, [one.external_id for one in submissions])
+        accept.insert_versions(conn, collection, claim.id, list(enumerate(submissions)), claim.kind, found)
     settle.lock(conn, [claim.id])
     claims.hold_on(conn, claim.id, claim.claim_id)
     _check(conn, claim, connection)

@@ -9,7 +9,7 @@ from dbrag.catalog.model import Connection
 from dbrag.database import pool
 from dbrag.database.queries import beside
 from dbrag.jobs import jobs
-from dbrag.jobs.model import Job, Kind, Queue
+from dbrag.jobs.model import Item, ItemStatus, Job, Kind, Queue
 from dbrag.settings import Settings
 
 SQL = beside(__file__)
@@ -40,7 +40,7 @@ def request_update(
         Kind.UPDATE_METADATA_CATALOG,
         queue,
         collection.id,
-        [(connection.name, None)],
+        [Item(0, connection.name, ItemStatus.QUEUED, None)],
         params=params | {name: value for name, value in scope.items() if value},
     )
     return jobs.get(conn, connection.tenant_id, job_id)

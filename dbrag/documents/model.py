@@ -124,6 +124,14 @@ class Refusal:
     detail: str
 
 
+class OnConflict(StrEnum):
+    """What becomes of an item whose document exists: it is live, or on its way to it."""
+
+    REPLACE = "replace"
+    SKIP = "skip"
+    ERROR = "error"
+
+
 class DocumentStatus(StrEnum):
     LIVE = "live"
     PROCESSING = "processing"

@@ -52,6 +52,11 @@ FROM unnest(%(external_ids)s::text[]) AS external_id ORDER BY external_id COLLAT
 ON CONFLICT (collection_id, external_id) DO UPDATE SET last_version = documents.last_version + 1
 RETURNING external_id, id, last_version
 
+-- name: standing_documents
+-- Which of these documents are live, or on their way to it.
+SELECT external_id FROM documents d WHERE collection_id = %(collection_id)s AND external_id = ANY(%(external_ids)s)
+  AND EXISTS (SELECT FROM document_versions v WHERE v.document_id = d.id AND v.status IN ('live', 'waiting'))
+
 -- name: insert_versions
 -- What was submitted, as new versions of their documents.
 INSERT INTO document_versions (tenant_id, document_id, version, job_id, item_index, title, metadata, text, content_hash)

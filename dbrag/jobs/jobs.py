@@ -1,5 +1,6 @@
 """What an owner may ask of jobs: see, list, cancel, retry."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -40,25 +41,27 @@ def create_with_items(
     kind: Kind,
     queue: Queue,
     collection_id: int,
-    items: Sequence[tuple[str | None, dict[str, Any] | None]],
+    items: Sequence[Item],
     size: int = 0,
     params: Mapping[str, Any] = NONE,
 ) -> UUID:
-    """Accepts a job with items (external_id, error or None) of `size` bytes; where all have failed, it ends here."""
-    failed = sum(error is not None for _, error in items)
-    counts = {"total": len(items), "failed": failed, "bytes": size}
+    """Accepts a job with items of `size` bytes, queued, failed or skipped; where none is queued, it ends here."""
+    statuses = Counter(item.status for item in items)
+    failed, skipped = statuses[ItemStatus.FAILED], statuses[ItemStatus.SKIPPED]
+    counts = {"total": len(items), "failed": failed, "skipped": skipped, "bytes": size}
     job_id = _insert(conn, tenant_id, kind, queue, collection_id, params=Jsonb(dict(params)), **counts)
     conn.execute(
         SQL.insert_items,
         {
             "job_id": job_id,
             "tenant_id": tenant_id,
-            "indexes": list(range(len(items))),
-            "external_ids": [external_id for external_id, _ in items],
-            "errors": [error and orjson.dumps(error).decode() for _, error in items],
+            "indexes": [item.index for item in items],
+            "external_ids": [item.external_id for item in items],
+            "statuses": [item.status.value for item in items],
+            "errors": [item.error and orjson.dumps(item.error).decode() for item in items],
         },
     )
-    if failed == len(items):
+    if failed + skipped == len(items):
         finish(conn, [job_id])
     return job_id
 
@@ -66,7 +69,7 @@ def create_with_items(
 def _insert(conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collection_id: int, **more: Any) -> UUID:
     job_id = uuid7()
     job = {"id": job_id, "tenant_id": tenant_id, "kind": kind, "queue": queue, "collection_id": collection_id}
-    defaults = {"generation_id": None, "params": Jsonb({}), "total": 0, "failed": 0, "bytes": 0}
+    defaults = {"generation_id": None, "params": Jsonb({}), "total": 0, "failed": 0, "skipped": 0, "bytes": 0}
     conn.execute(SQL.insert_job, defaults | job | more)
     return job_id
 

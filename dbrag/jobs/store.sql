@@ -1,15 +1,15 @@
 -- name: insert_job
--- Accepts a job; publish_at is the outbox mark. An item that failed at the door is counted at once.
-INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, generation_id, params, total, failed, prepared, bytes)
+-- Accepts a job; publish_at is the outbox mark. An item that ended at the door is counted at once.
+INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, generation_id, params, total, failed, skipped, prepared, bytes)
 VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(queue)s, %(collection_id)s, %(generation_id)s, %(params)s, %(total)s,
-        %(failed)s, %(failed)s, %(bytes)s)
+        %(failed)s, %(skipped)s, %(failed)s::int + %(skipped)s::int, %(bytes)s)
 
 -- name: insert_items
--- The items of a job; those with an error have failed already.
+-- The items of a job; some have ended already.
 INSERT INTO job_items (job_id, tenant_id, index, external_id, status, error)
-SELECT %(job_id)s, %(tenant_id)s, item.index, item.external_id,
-       CASE WHEN item.error IS NULL THEN 'queued' ELSE 'failed' END, item.error::jsonb
-FROM unnest(%(indexes)s::int[], %(external_ids)s::text[], %(errors)s::text[]) AS item (index, external_id, error)
+SELECT %(job_id)s, %(tenant_id)s, item.index, item.external_id, item.status, item.error::jsonb
+FROM unnest(%(indexes)s::int[], %(external_ids)s::text[], %(statuses)s::text[], %(errors)s::text[])
+     AS item (index, external_id, status, error)
 
 -- name: select_job
 -- One job as its owner sees it. A place in the queue exists while no worker has claimed it; nobody counts past 10,000.
@@ -207,7 +207,7 @@ UPDATE jobs SET completed = completed + %(done)s, prepared = prepared + %(done)s
 WHERE id = %(id)s AND claim_id = %(claim_id)s
 
 -- name: finish_jobs
--- A job ends, once, when every item of it is final. An index is built whole or the job has failed. One that is being
+-- A job ends, once, when every item of it is final; `existing` ones were skipped at the door. An index is built whole or the job has failed. One that is being
 -- cancelled is ended by who drops what it leaves (`cancelled`).
 WITH over AS (
     SELECT id, CASE WHEN status = 'cancelling' THEN 'cancelled'
@@ -220,7 +220,9 @@ WITH over AS (
 UPDATE jobs j SET status = over.outcome, finished_at = now(), started_at = coalesce(started_at, now()),
        claim_id = NULL, lease_until = NULL, publish_at = NULL,
        reason_code = NULL, reason_detail = NULL, reason_until = NULL,
-       result = coalesce(result, '{}') || jsonb_build_object('completed', completed, 'superseded', skipped > 0),
+       result = coalesce(result, '{}') || jsonb_strip_nulls(jsonb_build_object(
+           'completed', completed, 'existing', params -> 'existing',
+           'superseded', skipped > coalesce((params ->> 'existing')::int, 0))),
        error = CASE WHEN over.outcome <> 'failed' THEN NULL
                     WHEN error IS NOT NULL THEN error
                     WHEN total = 1 THEN (SELECT i.error FROM job_items i WHERE i.job_id = j.id)

@@ -88,14 +88,3 @@ def test_an_unknown_thing_is_404(call: Call, path: str) -> None:
 def test_what_comes_later_says_so(call: Call, method: str, path: str) -> None:
     answer = call(method, path)
     assert (answer.status_code, body(answer)["code"]) == (422, "not_available")
-
-
-def test_what_comes_later_in_a_request_is_not_ignored(call: Call, collection: str) -> None:
-    answers = [
-        call("POST", f"{collection}/documents", json={"text": "a"}, headers={"Idempotency-Key": "1"}),
-        call("POST", f"{collection}/documents:batch", json=[{"text": "a"}], headers={"Idempotency-Key": "1"}),
-        call("POST", f"{collection}/embeddings", json=[{"text": "a"}], headers={"Idempotency-Key": "1"}),
-        call("POST", f"{collection}/index:rebuild", headers={"Idempotency-Key": "1"}),
-    ]
-    assert {(answer.status_code, body(answer)["code"]) for answer in answers} == {(422, "not_available")}
-    assert body(call("GET", f"/v1/jobs?collection={collection.rpartition('/')[2]}"))["data"] == []
