@@ -39,5 +39,22 @@ def running_stack(folder: Path, provider_url: str | None, **settings: str) -> It
             servers.spawn(spec)
         servers.wait_until_ready()
         key = servers.finish(apps.create_key(), START_TIMEOUT_S).split()[-1]
-        pids = {name: process.pid for name, process in servers.processes.items()}
-        yield Stack(api.url, key, pids, apps.env)
+        yield Stack(api.url, key, _pids(servers), apps.env)
+
+
+@contextmanager
+def running_door(folder: Path, **settings: str) -> Iterator[Stack]:
+    """Servers, API and relay alone: what is accepted waits."""
+    with Servers.start(folder) as servers:
+        provider = {"OPENAI_BASE_URL": "http://127.0.0.1:9", "OPENAI_API_KEY": "benchmark"}  # nobody asks it
+        apps = Apps(ROOT, servers.folder, servers.env | provider | settings)
+        servers.finish(apps.upgrade(), START_TIMEOUT_S)
+        api = servers.spawn(apps.api(servers.ports.take()))
+        servers.spawn(apps.relay())
+        servers.wait_until_ready()
+        key = servers.finish(apps.create_key(), START_TIMEOUT_S).split()[-1]
+        yield Stack(api.url, key, _pids(servers), apps.env)
+
+
+def _pids(servers: Servers) -> dict[str, int]:
+    return {name: process.pid for name, process in servers.processes.items()}

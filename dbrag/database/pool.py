@@ -2,7 +2,8 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from time import monotonic
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -31,19 +32,38 @@ CONNECT_OPTIONS: dict[str, Any] = {
 }
 
 
+# A connection that worked a moment ago is not asked whether it does: that would be a tenth of what a request costs. One
+# that broke since then fails its transaction, as it would a moment later. In seconds.
+CHECK_EVERY_S = 1.0
+
+
+class PooledConnection(psycopg.Connection[TupleRow]):
+    """A connection that knows when it was last asked whether it works."""
+
+    checked_at = 0.0
+
+
 def open_pool(settings: Settings, size: int, options: str = "") -> Pool:
     """A pool of at most `size` connections (libpq's `options` set); it does not wait for the server to be there."""
     idle_s = min(max(IDLE_SHARE * settings.lease_s, IDLE_S[0]), IDLE_S[1])
     return ConnectionPool(
         settings.database_url.get_secret_value(),
-        connection_class=psycopg.Connection[TupleRow],
+        connection_class=PooledConnection,
         kwargs=CONNECT_OPTIONS | {"options": f"-c idle_in_transaction_session_timeout={idle_s:.0f}s {options}"},
         min_size=1,
         max_size=size,
         timeout=POOL_TIMEOUT_S,
-        check=ConnectionPool.check_connection,
+        check=_check,
         open=True,
     )
+
+
+def _check(connection: Connection) -> None:
+    """Raises: OperationalError where it is broken; the pool gives another one then."""
+    pooled = cast(PooledConnection, connection)
+    if monotonic() - pooled.checked_at >= CHECK_EVERY_S:
+        ConnectionPool.check_connection(pooled)
+        pooled.checked_at = monotonic()
 
 
 @contextmanager

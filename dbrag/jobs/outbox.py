@@ -16,6 +16,9 @@ SQL = beside(__file__, "relay.sql")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # Jobs of a queue in one pass: what the broker takes in about a tenth of a second.
 PASS = 200
+# A pass costs PostgreSQL some 2 ms. After one a process rests, so that hundreds of requests a second do not make as
+# many; longer where nothing was to be published, mostly since the queues are full: claims make room, and say so.
+REST_S, LONG_REST_S = 0.02, 0.1
 
 
 def publish_due(pool: Pool, broker: Broker, settings: Settings, at_least: int = 1) -> int:
@@ -61,8 +64,8 @@ class Publisher:
 
     def __init__(self, pool: Pool, broker: Broker, settings: Settings) -> None:
         self._pool, self._broker, self._settings = pool, broker, settings
-        self._wanted = Event()
-        self._committed = self._closing = False
+        self._wanted, self._closing = Event(), Event()
+        self._committed = False
         # A worker that published one job after each claim would spend as much on that as on some of the jobs.
         self._refill = max(1, min(settings.queue_window // 4, PASS))
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
@@ -79,7 +82,7 @@ class Publisher:
 
     def close(self) -> None:
         """Ends the thread after the pass that it is making."""
-        self._closing = True
+        self._closing.set()
         self._wanted.set()
         self._thread.join(timeout=5)
 
@@ -87,13 +90,15 @@ class Publisher:
         closing = False
         while not closing and self._wanted.wait():
             self._wanted.clear()
-            closing = self._closing
+            closing = self._closing.is_set()
+            taken = 0
             at_least = self._refill
             if self._committed:
                 self._committed = False
                 at_least = 1
             try:
-                while publish_due(self._pool, self._broker, self._settings, at_least) >= PASS:
+                while (taken := publish_due(self._pool, self._broker, self._settings, at_least)) >= PASS:
                     pass
             except psycopg.Error as exc:
                 log.warning("publishing is left to the relay", error=str(exc))
+            self._closing.wait(REST_S if taken else LONG_REST_S)
