@@ -85,8 +85,10 @@ def _initialise(owner: Account, data: Path, password: str) -> None:
     secret.write_text(password)
     secret.chmod(0o600)
     owner.give(secret)
-    options = ["--no-sync", "--no-instructions", "--encoding=UTF8", "--no-locale", "--auth=scram-sha-256"]
-    done = owner.run(owner.command("initdb", "-D", new, f"--username={ROLE}", f"--pwfile={secret}", *options))
+    options = ["--no-sync", "--no-instructions", "--auth=scram-sha-256", f"--username={ROLE}", f"--pwfile={secret}"]
+    # PostgreSQL's own, the same on each machine: text search must know that Ü is ü (the locale C knows ASCII alone).
+    options += ["--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    done = owner.run(owner.command("initdb", "-D", new, *options))
     secret.unlink()
     if done.returncode:
         raise Permanent(f"PostgreSQL could not make its data folder {data}: {done.stdout.strip()}")

@@ -65,9 +65,14 @@ def test_no_question_is_an_error(platform: Platform, make: Callable[..., str], q
 
 
 def test_the_language_is_the_collections(platform: Platform, make: Callable[..., str]) -> None:
-    texts = {"haus": "Die Häuser am Fluss wurden verkauft.", "boot": "Ein Boot fährt."}
+    texts = {
+        "haus": "Die Häuser am Fluss wurden verkauft.",
+        "boot": "Ein Boot fährt.",
+        "übung": "ÜBUNG MACHT DEN MEISTER",
+    }
     path = make(texts, language="german")
     assert found(platform, path, "verkaufte Haus") == ["haus"]
+    assert found(platform, path, "übung") == ["übung"]
     assert platform.client.get(path).json()["language"] == "german"
     refused = platform.client.put(path, json={"language": "english"})
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")

@@ -16,9 +16,9 @@ from dbrag.vectors.words import BEGIN, CAP, END, Term, highlights, soughts
         pytest.param([0, 0], [], id="no word is there"),
         pytest.param([0, 3], ["'b'"], id="what is there"),
         pytest.param([3, 40, 500], ["'a' | 'b' | 'c'"], id="all of them, where they are few"),
-        pytest.param([3, CAP - 3, 7], ["'a' | 'b'"], id="the rare ones, where they are many"),
+        pytest.param([3, CAP - 3, 7], ["'a' | 'b'", "'a' | 'b' | 'c'"], id="the rare ones first, where they are many"),
         pytest.param([CAP], ["'a'"], id="one common word"),
-        pytest.param([CAP, CAP, CAP], ["'a' & ('b' | 'c')", "'a'"], id="only common words"),
+        pytest.param([CAP, CAP, CAP], ["'a' & ('b' | 'c')", "'a'", "'a' | 'b' | 'c'"], id="only common words"),
     ],
 )
 def test_what_is_looked_at_is_bounded(chunks: list[int], sought: list[str]) -> None:
