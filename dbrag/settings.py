@@ -1,6 +1,8 @@
 """Every setting: its environment variable, default, unit and meaning; docs/settings.md is made from this file."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
@@ -29,6 +31,13 @@ OPENAI_MODELS = {
 
 OWN = "own"
 """The word in `connections_allow` that allows dbrag's own servers."""
+
+
+_LIMIT = r"[1-9]\d*/(?:[1-9]\d* )?(?:second|minute|hour|day)"
+RATE_LIMIT = re.compile(rf"{_LIMIT}(?:;{_LIMIT})*")
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?|https?://\[[0-9a-f:]+\](?::\d+)?")
+MIN_SECRET_BYTES = 32
+"""As long as the hash of HS256: RFC 7518, section 3.2."""
 
 
 class Settings(BaseSettings):
@@ -180,6 +189,32 @@ class Settings(BaseSettings):
     chat_threads: int = Field(8, ge=1, le=64, description="Requests to it that one child of a worker has in flight.")
     catalog_cache_ttl_s: int = Field(3600, gt=0, description="How long a catalog entry stays in the cache, in seconds.")
 
+    jwt_secret: SecretStr | None = Field(
+        None,
+        description="Secret of 32 bytes or more with which JWTs are signed (HS256) that are taken beside API keys; unset, "
+        "like `DBRAG_JWT_JWKS_FILE`: no JWTs.",
+    )
+    jwt_jwks_file: Path | None = Field(
+        None,
+        description="JWKS file with the public keys of JWTs (RS256, ES256 and longer), instead of a secret; read again "
+        "when it changes.",
+    )
+    jwt_issuer: str | None = Field(None, description="The `iss` that JWTs must have; unset: any.")
+    jwt_audience: str | None = Field(
+        None, description="The `aud` that JWTs must have; unset: those that have one are refused."
+    )
+    rate_limit: str | None = Field(
+        None,
+        description="Requests that one API key, or one JWT's tenant and subject, may make: `600/minute`, or several such "
+        "as `20/second;600/minute` (`second`, `minute`, `hour`, `day`; `100/5 minute`); unset means no limit. Needs "
+        "`CACHE_URL`, where they are counted.",
+    )
+    cors_origins: list[str] = Field(
+        default_factory=list[str],
+        description='Origins whose pages may call the API from a browser, as JSON: `["https://app.example.com"]`; empty '
+        "means none.",
+    )
+
     max_body_mb: int = Field(64, ge=1, description="Size of a request's body at most, in MiB.")
     max_item_mb: int = Field(10, ge=1, description="Size of one document at most, in MiB.")
 
@@ -270,6 +305,41 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _allowed_networks_are_networks(self) -> Self:
         _ = self.allowed_networks
+        return self
+
+    @model_validator(mode="after")
+    def _jwts_have_one_kind_of_key(self) -> Self:
+        if self.jwt_secret is None:
+            return self
+        if self.jwt_jwks_file is not None:
+            raise ValueError("set DBRAG_JWT_SECRET or DBRAG_JWT_JWKS_FILE, not both: a JWT is checked in one way")
+        if len(self.jwt_secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(
+                f"DBRAG_JWT_SECRET must have {MIN_SECRET_BYTES} bytes at least, or it can be guessed from a JWT: make one "
+                "with `openssl rand -base64 48`, and give it to the issuer"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _requests_can_be_counted(self) -> Self:
+        if self.rate_limit is None:
+            return self
+        if not RATE_LIMIT.fullmatch(self.rate_limit):
+            raise ValueError(
+                f"DBRAG_RATE_LIMIT must be like 600/minute or 20/second;600/minute, not {self.rate_limit!r}"
+            )
+        if self.cache_url is None:
+            raise ValueError("DBRAG_RATE_LIMIT needs CACHE_URL, the Redis where requests are counted")
+        return self
+
+    @model_validator(mode="after")
+    def _origins_are_origins(self) -> Self:
+        for origin in self.cors_origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"DBRAG_CORS_ORIGINS must hold origins as browsers send them, such as https://app.example.com (no "
+                    f"path, no *), not {origin!r}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Who asks: the tenant behind an API key, and what the key may do."""
+"""Who asks: the tenant behind an API key or a JWT, and what it may do."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +17,17 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A tenant, acting through one of its keys."""
+    """A tenant, acting through one of its keys, or through a JWT (`key_id` is None) whose `subject` may be anybody."""
 
     tenant_id: UUID
-    key_id: int
+    key_id: int | None
     scopes: frozenset[Scope]
+    subject: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Tells principals apart, in logs and where requests are counted."""
+        return f"jwt:{self.tenant_id}:{self.subject or ''}" if self.key_id is None else f"key:{self.key_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,22 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is listed: never its secret, of which only a hash is stored."""
+    """A key as it is listed: never its secret, of which only a hash is stored; `replaced_by` is a prefix."""
 
     prefix: str
     name: str
     scopes: list[str]
     created_at: datetime
+    last_used_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    replaced_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A new key, which can be read this once, and when it and the one that it replaces end."""
+
+    key: str
+    expires_at: datetime | None
+    old_expires_at: datetime

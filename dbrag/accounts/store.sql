@@ -1,6 +1,10 @@
 -- name: insert_tenant
--- Makes a tenant unless it stands.
-INSERT INTO tenants (id, name) VALUES (%(id)s, %(name)s) ON CONFLICT (name) DO NOTHING
+-- Makes a tenant unless it stands; no row where it does.
+INSERT INTO tenants (id, name) VALUES (%(id)s, %(name)s) ON CONFLICT (name) DO NOTHING RETURNING id
+
+-- name: find_tenant
+-- The tenant with this name.
+SELECT id FROM tenants WHERE name = %(name)s
 
 -- name: insert_key
 -- A new key of the tenant with this name.
@@ -8,14 +12,47 @@ INSERT INTO api_keys (tenant_id, name, prefix, hash, scopes, expires_at)
 SELECT id, %(key_name)s, %(prefix)s, %(hash)s, %(scopes)s, %(expires_at)s FROM tenants WHERE name = %(tenant_name)s
 
 -- name: find_key
--- The key with this prefix, if it may be used now.
-SELECT id AS key_id, tenant_id, hash, scopes FROM api_keys
+-- The key with this prefix, if it may be used now, and whether its last use is worth noting again.
+SELECT
+    id AS key_id, tenant_id, hash, scopes,
+    last_used_at IS NULL OR last_used_at < now() - %(note_every)s::interval AS stale
+FROM api_keys
 WHERE prefix = %(prefix)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+
+-- name: note_use
+-- One of the requests that find the last use stale notes it; the others wait for nothing.
+UPDATE api_keys SET last_used_at = now() WHERE id = (
+    SELECT id FROM api_keys
+    WHERE id = %(key_id)s AND (last_used_at IS NULL OR last_used_at < now() - %(note_every)s::interval)
+    FOR NO KEY UPDATE SKIP LOCKED
+)
 
 -- name: list_keys
 -- All keys of a tenant, newest first.
-SELECT k.prefix, k.name, k.scopes, k.created_at, k.expires_at, k.revoked_at
-FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE t.name = %(tenant_name)s ORDER BY k.id DESC
+SELECT
+    k.prefix, k.name, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+    successor.prefix AS replaced_by
+FROM api_keys k
+JOIN tenants t ON t.id = k.tenant_id
+LEFT JOIN api_keys successor ON successor.id = k.replaced_by
+WHERE t.name = %(tenant_name)s ORDER BY k.id DESC
+
+-- name: rotate_key
+-- A new key that is the old one to its users; the old one ends after the grace period, or sooner if it would anyway.
+-- A key that ends gets a successor that lives as long as it was to live itself.
+WITH old AS (
+    SELECT * FROM api_keys
+    WHERE prefix = %(old_prefix)s AND replaced_by IS NULL AND revoked_at IS NULL
+      AND (expires_at IS NULL OR expires_at > now())
+    FOR NO KEY UPDATE
+), successor AS (
+    INSERT INTO api_keys (tenant_id, name, prefix, hash, scopes, expires_at)
+    SELECT tenant_id, name, %(prefix)s, %(hash)s, scopes, now() + (expires_at - created_at) FROM old
+    RETURNING id, expires_at
+)
+UPDATE api_keys k SET replaced_by = s.id, expires_at = least(k.expires_at, now() + %(grace)s::interval)
+FROM old, successor s WHERE k.id = old.id
+RETURNING k.expires_at AS old_expires_at, s.expires_at
 
 -- name: revoke_key
 -- A revoked key stays revoked, with its first time.

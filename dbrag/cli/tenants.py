@@ -1,4 +1,4 @@
-"""`dbrag tenants`: list tenants and set their weights, directly in the database."""
+"""`dbrag tenants`: make and list tenants and set their weights, directly in the database."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,17 @@ from dbrag.cli import output
 from dbrag.cli.address import load_settings
 from dbrag.database import pool
 
-app = typer.Typer(no_args_is_help=True, help="List tenants and set their share of the workers (needs DATABASE_URL).")
+app = typer.Typer(
+    no_args_is_help=True, help="Make and list tenants, set their share of the workers (needs DATABASE_URL)."
+)
+
+
+@app.command()
+def create(tenant: Annotated[str, typer.Argument(metavar="NAME", help="Name of the tenant.")]) -> None:
+    """Make a tenant without a key, for JWTs that name it; one that stands is left as it is."""
+    with pool.connect(load_settings(Path.cwd())) as conn:
+        made = tenants.create(conn, tenant)
+    output.remark(f"Made the tenant {tenant!r}." if made else f"The tenant {tenant!r} stands already.")
 
 
 @app.command("list")

@@ -67,6 +67,18 @@ def _check(connection: Connection) -> None:
 
 
 @contextmanager
+def statements(pool: Pool) -> Generator[Connection]:
+    """A pooled connection on which each statement is a transaction of its own: two round trips less than a block."""
+    with pool.connection() as conn:
+        conn.autocommit = True
+        try:
+            yield conn
+        finally:
+            if not conn.closed:
+                conn.autocommit = False
+
+
+@contextmanager
 def connect(settings: Settings, *, autocommit: bool = False) -> Generator[Connection]:
     """One connection outside any pool; commits at the end, or rolls back on an error.
 
