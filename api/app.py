@@ -5,7 +5,7 @@ from flask import request
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import BaseConverter
 
-from api import auth, faults, observe, openapi, problems
+from api import auth, cors, faults, observe, openapi, problems, ratelimit
 from api.outputs import Problem
 from api.process import Process
 from api.request import Request
@@ -47,7 +47,10 @@ class ExternalIdConverter(BaseConverter):
 
 
 def create_app(settings: Settings) -> Api:
-    """The application; it connects to nothing before its first request that needs to."""
+    """The application; it connects to nothing before its first request that needs to.
+
+    Raises: ValueError for a file that settings name and that cannot be used.
+    """
     app = Api(
         "api",
         info=openapi.INFO,
@@ -59,11 +62,14 @@ def create_app(settings: Settings) -> Api:
     )
     app.config["MAX_CONTENT_LENGTH"] = (settings.max_body_mb << 20) + 1  # see Request.body
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_FIELDS_BYTES
-    app.extensions["dbrag"] = Process(settings)
+    process = app.extensions["dbrag"] = Process(settings)
     app.url_map.merge_slashes = False  # an external_id may hold //
     app.url_map.converters["external_id"] = ExternalIdConverter
     observe.register(app)
+    cors.register(app, settings.cors_origins)
     app.before_request(auth.authorise)
+    if settings.rate_limit and process.requests:
+        ratelimit.register(app, settings.rate_limit, process.requests)
     problems.register(app)
     openapi.pages(app)
     for routes in (collections, documents, embeddings, search, jobs, index, queues, connections, tables, catalog):

@@ -1,13 +1,16 @@
-"""Who asks, and whether the key may do this: decided before the request is looked at any further."""
+"""Who asks, and whether they may do this: decided before the request is looked at any further."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import structlog
 from flask import current_app, g, request
 
-from api.process import runtime
-from dbrag.accounts import keys
+from api.process import here, runtime
+from dbrag.accounts import keys, tenants
+from dbrag.accounts.jwts import is_jwt
 from dbrag.accounts.model import Principal, Scope
+from dbrag.database.pool import statements
 from dbrag.errors import Forbidden, Unauthorized
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -15,7 +18,7 @@ OPEN = {"/v1/openapi.json"}
 
 
 def needs(scope: Scope) -> Callable[[View], View]:
-    """Marks a view with the scope that a key needs for it."""
+    """Marks a view with the scope that one needs for it."""
 
     def mark(view: View) -> View:
         view.scope = scope  # pyright: ignore[reportFunctionMemberAccess]  # read by authorise()
@@ -25,16 +28,19 @@ def needs(scope: Scope) -> Callable[[View], View]:
 
 
 def authorise() -> None:
-    """Runs before each request: everything under /v1, whether it exists or not, needs a key.
+    """Runs before each request: everything under /v1, whether it exists or not, needs a key or a JWT.
+
+    A key is looked up for each request and never remembered, so that one that is revoked is worthless at once.
 
     Raises: Unauthorized, Forbidden.
     """
     if not request.path.startswith("/v1/") or request.path in OPEN:
         return
     g.principal = _principal()
+    structlog.contextvars.bind_contextvars(principal=g.principal.name)
     scope = getattr(current_app.view_functions.get(request.endpoint or ""), "scope", None)
     if scope is not None and scope not in g.principal.scopes:
-        raise Forbidden(f"this API key lacks the scope `{scope}`: use one that has it (`dbrag keys create --scope`)")
+        raise Forbidden(_lacks(scope, g.principal))
 
 
 def principal() -> Principal:
@@ -44,7 +50,33 @@ def principal() -> Principal:
 
 def _principal() -> Principal:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
         raise Unauthorized("send your API key in the header `Authorization: Bearer <key>`")
-    with runtime().pool.connection() as conn:
-        return keys.authenticate(conn, token.strip())
+    if is_jwt(token):
+        return _bearer_of(token)
+    with statements(runtime().pool) as conn:
+        return keys.authenticate(conn, token)
+
+
+def _bearer_of(jwt: str) -> Principal:
+    jwts = here().jwts
+    if jwts is None:
+        raise Unauthorized(
+            "JWTs are off here: send an API key, or have the operator set DBRAG_JWT_SECRET or DBRAG_JWT_JWKS_FILE"
+        )
+    claims = jwts.claims(jwt)
+    with statements(runtime().pool) as conn:
+        tenant_id = tenants.find(conn, claims.tenant)
+    if tenant_id is None:
+        raise Forbidden(
+            f"there is no tenant {claims.tenant!r}, which this JWT names: the operator makes it with "
+            "`dbrag tenants create`"
+        )
+    return Principal(tenant_id, None, claims.scopes, claims.subject)
+
+
+def _lacks(scope: Scope, principal: Principal) -> str:
+    if principal.key_id is None:
+        return f"this JWT lacks the scope `{scope}`: get one from its issuer whose `scope` has it"
+    return f"this API key lacks the scope `{scope}`: use one that has it (`dbrag keys create --scope`)"

@@ -22,6 +22,9 @@ SEARCH_SECONDS = Histogram(
     ["by"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
+UNCOUNTED = Counter(
+    "dbrag_rate_limit_unavailable", "Requests let through uncounted, since the cache's Redis was away, by each limit."
+)
 # Longer than a database that is well needs, shorter than Prometheus waits.
 TIMEOUT_S = 2.0
 

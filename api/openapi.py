@@ -14,10 +14,19 @@ from pydantic import BaseModel
 INFO = Info(
     title="dbrag",
     version="1",
-    description="Documents become searchable vectors. Every error is application/problem+json.",
+    description="Documents become searchable vectors. Every error is application/problem+json. Where the operator "
+    "limits how many requests a key may send, answers have RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset "
+    "(seconds).",
 )
 SECURITY: dict[str, Any] = {
-    "key": {"type": "http", "scheme": "bearer", "description": "`dbrag keys create` makes one."}
+    "key": {"type": "http", "scheme": "bearer", "description": "`dbrag keys create` makes one."},
+    "jwt": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "Where the operator has turned JWTs on. Claims: `tenant` (its name), `scope` (words with spaces "
+        "between) or `scopes` (a list), `exp`.",
+    },
 }
 PROBLEM = {
     "description": "An error",
@@ -25,8 +34,19 @@ PROBLEM = {
 }
 
 _LATER = {"headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}}
+_RATE_LIMITED = "`rate_limited`: of this key."
+# What every view may answer before it begins.
+_REFUSED: dict[str, dict[str, Any]] = {
+    "401": {
+        **PROBLEM,
+        "description": "No API key or JWT, or one that is unknown, wrong, expired or revoked.",
+        "headers": {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}}},
+    },
+    "403": {**PROBLEM, "description": "The key lacks the scope that `detail` names; or a JWT's tenant is unknown."},
+    "429": {**PROBLEM, **_LATER, "description": _RATE_LIMITED},
+}
 TOO_MUCH_WAITING: dict[int, dict[str, Any]] = {
-    429: {**PROBLEM, **_LATER, "description": "`too_much_waiting`: of this tenant."},
+    429: {**PROBLEM, **_LATER, "description": f"`too_much_waiting`: of this tenant. {_RATE_LIMITED}"},
     503: {**PROBLEM, **_LATER, "description": "`too_much_waiting` in all; or the database is away."},
 }
 
@@ -42,8 +62,8 @@ def blueprint(name: str, about: str) -> APIBlueprint:
         __name__,
         url_prefix="/v1",
         abp_tags=[Tag(name=name, description=about)],
-        abp_security=[{"key": []}],
-        abp_responses={"422": dict(PROBLEM), "default": dict(PROBLEM)},
+        abp_security=[{"key": []}, {"jwt": []}],
+        abp_responses={**_REFUSED, "422": dict(PROBLEM), "default": dict(PROBLEM)},
     )
 
 

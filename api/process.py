@@ -4,6 +4,8 @@ from threading import Lock
 
 from flask import current_app
 
+from dbrag.accounts.jwts import open_jwts
+from dbrag.cache import Cache
 from dbrag.jobs.backlog import Backlog
 from dbrag.runtime import Runtime, open_runtime
 from dbrag.settings import Settings
@@ -13,11 +15,18 @@ CONNECTIONS = 8
 
 
 class Process:
-    """The settings of this process, what it knows of waiting work and, from the first use on, its connections."""
+    """The settings of this process, whose JWTs it trusts, what it knows of waiting work, and its connections.
+
+    `requests` is where they are counted, None where no rate limit is set. Raises: ValueError for a JWKS file that
+    cannot be used.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.jwts = open_jwts(settings)
         self.backlog = Backlog(settings)
+        counted = settings.cache_url if settings.rate_limit else None
+        self.requests = Cache(counted.get_secret_value()) if counted else None
         self._lock = Lock()
         self._runtime: Runtime | None = None
 
@@ -34,6 +43,8 @@ class Process:
             if self._runtime is not None:
                 self._runtime.close()
             self._runtime = None
+            if self.requests is not None:
+                self.requests.close()
 
 
 def here() -> Process:

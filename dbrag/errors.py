@@ -56,6 +56,13 @@ class TooMuchWaiting(Transient):
     status = 429
 
 
+class RateLimited(Transient):
+    """The key has made as many requests as it may for now."""
+
+    code = "rate_limited"
+    status = 429
+
+
 class Invalid(Permanent):
     """The request is understood and wrong; `faults` name the fields."""
 
@@ -71,14 +78,14 @@ class NotAvailable(Permanent):
 
 
 class Unauthorized(Permanent):
-    """No API key, or one that is unknown, expired or revoked."""
+    """No API key or JWT, or one that is unknown, wrong, expired or revoked."""
 
     code = "unauthorized"
     status = 401
 
 
 class Forbidden(Permanent):
-    """The API key lacks the scope."""
+    """The API key or JWT lacks the scope, or names a tenant that nobody made."""
 
     code = "forbidden"
     status = 403

@@ -46,7 +46,10 @@ class Settings(BaseSettings):
     Names that the ecosystem already has are kept; ours start with DBRAG_.
     """
 
-    model_config = SettingsConfigDict(env_prefix="DBRAG_", extra="ignore", populate_by_name=True)
+    # An error would print the values, and some are passwords.
+    model_config = SettingsConfigDict(
+        env_prefix="DBRAG_", extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr = Field(
         validation_alias="DATABASE_URL",
@@ -191,8 +194,8 @@ class Settings(BaseSettings):
 
     jwt_secret: SecretStr | None = Field(
         None,
-        description="Secret of 32 bytes or more with which JWTs are signed (HS256) that are taken beside API keys; unset, "
-        "like `DBRAG_JWT_JWKS_FILE`: no JWTs.",
+        description="Secret of 32 bytes or more that signs JWTs (HS256), which are taken beside API keys; unset, like "
+        "`DBRAG_JWT_JWKS_FILE`: no JWTs.",
     )
     jwt_jwks_file: Path | None = Field(
         None,
@@ -205,14 +208,14 @@ class Settings(BaseSettings):
     )
     rate_limit: str | None = Field(
         None,
-        description="Requests that one API key, or one JWT's tenant and subject, may make: `600/minute`, or several such "
-        "as `20/second;600/minute` (`second`, `minute`, `hour`, `day`; `100/5 minute`); unset means no limit. Needs "
-        "`CACHE_URL`, where they are counted.",
+        description="Requests that one API key, or one JWT's tenant and subject, may send: `600/minute`, or several "
+        "such as `20/second;600/minute` (`second`, `minute`, `hour`, `day`; `100/5 minute`); unset means no limit. "
+        "Needs `CACHE_URL`, where they are counted.",
     )
     cors_origins: list[str] = Field(
         default_factory=list[str],
-        description='Origins whose pages may call the API from a browser, as JSON: `["https://app.example.com"]`; empty '
-        "means none.",
+        description="Origins whose pages may call the API from a browser, as JSON, such as "
+        '`["https://app.example.com"]`.',
     )
 
     max_body_mb: int = Field(64, ge=1, description="Size of a request's body at most, in MiB.")
@@ -315,8 +318,8 @@ class Settings(BaseSettings):
             raise ValueError("set DBRAG_JWT_SECRET or DBRAG_JWT_JWKS_FILE, not both: a JWT is checked in one way")
         if len(self.jwt_secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(
-                f"DBRAG_JWT_SECRET must have {MIN_SECRET_BYTES} bytes at least, or it can be guessed from a JWT: make one "
-                "with `openssl rand -base64 48`, and give it to the issuer"
+                f"DBRAG_JWT_SECRET must have {MIN_SECRET_BYTES} bytes at least, or it can be guessed from a JWT: make "
+                "one with `openssl rand -base64 48`, and give it to the issuer"
             )
         return self
 

@@ -3,7 +3,7 @@
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import jwt
 from jwt import PyJWK
@@ -15,6 +15,15 @@ from dbrag.settings import Settings
 
 LEEWAY_S = 10
 """How far the clocks of issuer and API may be apart."""
+
+SENTENCES: dict[type[jwt.PyJWTError], str] = {
+    jwt.ExpiredSignatureError: "this JWT has expired: get a new one from its issuer",
+    jwt.ImmatureSignatureError: "this JWT is not valid yet: check the clocks of its issuer and of this API",
+    jwt.InvalidIssuerError: "this JWT is not from the issuer that is trusted here (DBRAG_JWT_ISSUER)",
+    jwt.InvalidAudienceError: "this JWT is for somebody else: its `aud` is not DBRAG_JWT_AUDIENCE",
+    jwt.InvalidAlgorithmError: "this JWT is signed with another algorithm than its key is for",
+    jwt.InvalidSignatureError: "the signature of this JWT is not that of a key that is trusted here",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +104,11 @@ def _scopes(payload: dict[str, Any]) -> list[Any]:
     return listed  # pyright: ignore[reportUnknownVariableType] of anything
 
 
-def _is_name(value: object) -> bool:
+def _is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value != "" and value.isprintable()
 
 
 def _sentence(error: jwt.PyJWTError) -> str:
-    match error:
-        case jwt.ExpiredSignatureError():
-            return "this JWT has expired: get a new one from its issuer"
-        case jwt.ImmatureSignatureError():
-            return "this JWT is not valid yet: check the clocks of its issuer and of this API"
-        case jwt.MissingRequiredClaimError():
-            return f"this JWT lacks the claim `{error.claim}`"
-        case jwt.InvalidIssuerError():
-            return "this JWT is not from the issuer that is trusted here (DBRAG_JWT_ISSUER)"
-        case jwt.InvalidAudienceError():
-            return "this JWT is for somebody else: its `aud` is not DBRAG_JWT_AUDIENCE"
-        case jwt.InvalidAlgorithmError():
-            return "this JWT is signed with another algorithm than its key is for"
-        case jwt.InvalidSignatureError():
-            return "the signature of this JWT is not that of a key that is trusted here"
-        case _:
-            return "this JWT cannot be read: get a new one from its issuer"
+    if isinstance(error, jwt.MissingRequiredClaimError):
+        return f"this JWT lacks the claim `{error.claim}`"
+    return SENTENCES.get(type(error), "this JWT cannot be read: get a new one from its issuer")

@@ -13,7 +13,7 @@ from dbrag.errors import Permanent
 from dbrag.settings import Settings
 
 STACK_FILE = Path(".dbrag", "stack.json")
-KEY = re.compile(r"[\w-]+", re.ASCII)
+KEY = re.compile(r"[\w.-]+", re.ASCII)  # with dots: a JWT
 FROM_STACK = {
     "DATABASE_URL": "database_url",
     "CELERY_BROKER_URL": "broker_url",

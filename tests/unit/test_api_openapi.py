@@ -50,7 +50,9 @@ def test_every_operation_names_its_errors_and_its_key(document: dict[str, Any]) 
         for operation in operations.values():
             assert "application/problem+json" in operation["responses"]["default"]["content"]
             assert "application/problem+json" in operation["responses"]["422"]["content"]
-            assert operation["security"] == [{"key": []}]
+            for status in ("401", "403", "429"):
+                assert "application/problem+json" in operation["responses"][status]["content"]
+            assert operation["security"] == [{"key": []}, {"jwt": []}]
 
 
 def test_what_makes_jobs_says_that_too_much_may_wait(document: dict[str, Any]) -> None:
