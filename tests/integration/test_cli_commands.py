@@ -124,6 +124,30 @@ def test_a_key_works_until_it_is_revoked(dbrag: Dbrag) -> None:
     assert "unknown, expired or revoked" in dbrag("jobs", "list", "--key", key).stderr
 
 
+def test_a_key_is_rotated_and_both_work_meanwhile(dbrag: Dbrag) -> None:
+    made = dbrag("keys", "create", "--tenant", "cli-rotated", "--name", "for a test", "--scope", "read")
+    (old,) = made.stdout.split()
+    rotated = dbrag("keys", "rotate", old.split("_")[1], "--grace", "12h")
+    (new,) = rotated.stdout.split()
+    assert "which works until 20" in rotated.stderr
+    for key in (old, new):
+        assert dbrag("jobs", "list", "--key", key).exit_code == 0
+    _, later, earlier = dbrag("keys", "list", "--tenant", "cli-rotated").stdout.splitlines()
+    assert earlier.split()[0] == old.split("_")[1]
+    assert earlier.split()[-1] == later.split()[0] == new.split("_")[1], "replaced by"
+    assert all(line.count(":") == 1 for line in (earlier, later)), "last used at some time of the day"
+    assert dbrag("keys", "revoke", old.split("_")[1]).exit_code == 0
+    assert dbrag("jobs", "list", "--key", old).exit_code != 0
+    assert dbrag("jobs", "list", "--key", new).exit_code == 0
+    assert "is no duration" in dbrag("keys", "rotate", new.split("_")[1], "--grace", "soon").stderr
+
+
+def test_a_tenant_is_made_without_a_key(dbrag: Dbrag) -> None:
+    assert "Made the tenant" in dbrag("tenants", "create", "cli-keyless").stderr
+    assert "stands already" in dbrag("tenants", "create", "cli-keyless").stderr
+    assert "cli-keyless" in dbrag("tenants", "list").stdout
+
+
 def test_the_schema_is_as_the_code_wants_it(dbrag: Dbrag) -> None:
     assert dbrag("db", "upgrade").exit_code == 0
     assert dbrag("db", "check").exit_code == 0

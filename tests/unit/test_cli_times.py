@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dbrag.cli.times import instant
+from dbrag.cli.times import duration, instant
 from dbrag.errors import Invalid
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -30,3 +30,14 @@ def test_an_age_or_a_time_is_an_instant(text: str, expected: datetime) -> None:
 def test_anything_else_is_refused_with_examples(text: str) -> None:
     with pytest.raises(Invalid, match="30m, 2h"):
         instant(text, NOON)
+
+
+def test_a_duration_has_a_unit() -> None:
+    assert duration("12h") == timedelta(hours=12)
+    assert duration("0s") == timedelta()
+
+
+@pytest.mark.parametrize("text", ["", "soon", "7", "2026-11-20", "-2h"])
+def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(Invalid, match="2h or 7d"):
+        duration(text)

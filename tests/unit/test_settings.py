@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from limits import parse_many
 from pydantic import ValidationError
 
 from dbrag.cli.settings_table import settings_table
@@ -43,6 +44,42 @@ def test_metrics_of_the_relay_stay_on_loopback_unless_a_host_is_named(
 def test_an_address_without_a_port_is_refused(given: str) -> None:
     with pytest.raises(ValidationError, match="DBRAG_RELAY_METRICS must be port or host:port"):
         Settings.model_validate(URLS | {"relay_metrics": given})
+
+
+@pytest.mark.parametrize("given", ["600/minute", "20/second;600/minute", "1000/5 minute", "1/day"])
+def test_rate_limits_are_written_as_requests_in_a_time(given: str) -> None:
+    assert parse_many(given)
+    assert Settings.model_validate(URLS | {"rate_limit": given, "cache_url": "redis://x"}).rate_limit == given
+
+
+@pytest.mark.parametrize("given", ["", "600", "600/minutes", "0/minute", "600 per minute", "600/minute;", "-1/second"])
+def test_another_rate_limit_is_refused(given: str) -> None:
+    with pytest.raises(ValidationError, match="DBRAG_RATE_LIMIT must be like 600/minute"):
+        Settings.model_validate(URLS | {"rate_limit": given, "cache_url": "redis://x"})
+
+
+def test_a_rate_limit_needs_a_place_to_count() -> None:
+    with pytest.raises(ValidationError, match="DBRAG_RATE_LIMIT needs CACHE_URL"):
+        Settings.model_validate(URLS | {"rate_limit": "600/minute"})
+
+
+@pytest.mark.parametrize("given", ["https://app.example.com", "http://localhost:3000", "http://[::1]:3000"])
+def test_origins_are_what_browsers_send(given: str) -> None:
+    assert Settings.model_validate(URLS | {"cors_origins": [given]}).cors_origins == [given]
+
+
+@pytest.mark.parametrize("given", ["*", "null", "app.example.com", "https://app.example.com/", "https://*.example.com"])
+def test_what_no_browser_sends_is_no_origin(given: str) -> None:
+    with pytest.raises(ValidationError, match="DBRAG_CORS_ORIGINS must hold origins"):
+        Settings.model_validate(URLS | {"cors_origins": [given]})
+
+
+def test_a_refusal_does_not_print_passwords() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate(
+            {"database_url": "postgresql://user:password@x", "celery_broker_url": "x", "lease_s": 1}
+        )
+    assert "password" not in str(refused.value)
 
 
 def test_own_models_are_added_to_those_of_openai() -> None:
