@@ -30,13 +30,16 @@ def needs(scope: Scope) -> Callable[[View], View]:
 def authorise() -> None:
     """Runs before each request: everything under /v1, whether it exists or not, needs a key or a JWT.
 
-    A key is looked up for each request and never remembered, so that one that is revoked is worthless at once.
-
     Raises: Unauthorized, Forbidden.
     """
     if not request.path.startswith("/v1/") or request.path in OPEN:
         return
-    g.principal = _principal()
+    let_in(_bearer_token())
+
+
+def let_in(token: str) -> None:
+    """Lets who sent `token` do what the view is for. Raises: Unauthorized, Forbidden."""
+    g.principal = recognise(token)
     structlog.contextvars.bind_contextvars(principal=g.principal.name)
     scope = getattr(current_app.view_functions.get(request.endpoint or ""), "scope", None)
     if scope is not None and scope not in g.principal.scopes:
@@ -48,15 +51,22 @@ def principal() -> Principal:
     return g.principal
 
 
-def _principal() -> Principal:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthorized("send your API key in the header `Authorization: Bearer <key>`")
+def recognise(token: str) -> Principal:
+    """Who sent `token`, an API key or a JWT. Raises: Unauthorized, Forbidden.
+
+    Never remembered, so that a key that is revoked is worthless at once.
+    """
     if is_jwt(token):
         return _bearer_of(token)
     with statements(runtime().pool) as conn:
         return keys.authenticate(conn, token)
+
+
+def _bearer_token() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("send your API key in the header `Authorization: Bearer <key>`")
+    return token.strip()
 
 
 def _bearer_of(jwt: str) -> Principal:
