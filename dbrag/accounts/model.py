@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -32,13 +33,20 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Who owns data and pays; `weight` is its share of the workers beside others that wait in the same queue."""
+    """Who owns data and pays; `weight` is its share of the workers beside others that wait in the same queue.
+
+    `day_usd` and `month_usd` are its budget (None: no bound); without one, what it has spent is not summed up.
+    """
 
     name: str
     weight: int
     created_at: datetime
     waiting_jobs: int
     waiting_bytes: int
+    day_usd: Decimal | None
+    month_usd: Decimal | None
+    spent_day_usd: Decimal | None
+    spent_month_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)

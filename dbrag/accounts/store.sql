@@ -59,9 +59,10 @@ RETURNING k.expires_at AS old_expires_at, s.expires_at
 UPDATE api_keys SET revoked_at = now() WHERE prefix = %(prefix)s AND revoked_at IS NULL RETURNING prefix
 
 -- name: list_tenants
--- All tenants by name, with what is not over of theirs.
-SELECT t.name, t.weight, t.created_at, coalesce(j.jobs, 0) AS waiting_jobs, coalesce(j.bytes, 0) AS waiting_bytes
-FROM tenants t LEFT JOIN (
+-- All tenants by name, with what is not over of theirs, and what they may spend and have spent.
+SELECT t.name, t.weight, t.created_at, coalesce(j.jobs, 0) AS waiting_jobs, coalesce(j.bytes, 0) AS waiting_bytes,
+       b.day_usd, b.month_usd, b.spent_day_usd, b.spent_month_usd
+FROM tenants t LEFT JOIN budgets b ON b.tenant_id = t.id LEFT JOIN (
     SELECT tenant_id, count(*) AS jobs, sum(bytes)::bigint AS bytes FROM jobs WHERE finished_at IS NULL GROUP BY tenant_id
 ) j ON j.tenant_id = t.id
 ORDER BY t.name
@@ -69,3 +70,14 @@ ORDER BY t.name
 -- name: set_weight
 -- Counts from the next job, or text, that is chosen.
 UPDATE tenants SET weight = %(weight)s WHERE name = %(name)s RETURNING id
+
+-- name: set_budget
+-- Counts from the next text that is claimed. What is not given stays.
+UPDATE tenants SET budget_day_usd = CASE WHEN %(gives_day)s THEN %(day_usd)s ELSE budget_day_usd END,
+       budget_month_usd = CASE WHEN %(gives_month)s THEN %(month_usd)s ELSE budget_month_usd END
+WHERE name = %(name)s RETURNING budget_day_usd, budget_month_usd
+
+-- name: find_budget
+-- How a tenant stands that has a budget.
+SELECT day_usd, month_usd, spent_day_usd, spent_month_usd, is_spent, resets_at, detail FROM budgets
+WHERE tenant_id = %(tenant_id)s

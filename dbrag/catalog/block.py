@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
+from dbrag.accounts.budgets import BudgetSpent
 from dbrag.catalog import entries, overrides
 from dbrag.catalog.describe import describe
 from dbrag.catalog.entries import Draft, Earlier, Work
@@ -18,7 +19,7 @@ from dbrag.embedding.failures import KeyRefused, OutOfQuota, RateLimited
 from dbrag.errors import Permanent, Transient
 
 # What concerns every table, and passes: the job waits for it.
-WAITED_FOR = (RateLimited, OutOfQuota, KeyRefused)
+WAITED_FOR = (RateLimited, OutOfQuota, KeyRefused, BudgetSpent)
 # How long the descriptions of a block may take, repairs included, as a share of a lease.
 DESCRIBING = 0.35
 GONE = Permanent("the database has no such table any more", code="table_gone")

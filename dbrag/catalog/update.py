@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from uuid import UUID
 
+from dbrag.accounts import budgets
 from dbrag.catalog import block, entries, overrides, plan
 from dbrag.catalog.secrets import Vault
 from dbrag.catalog.slice import Slice
@@ -81,11 +82,13 @@ def _plan(slice_: Slice, source: Source) -> bool:
 def _describe_some(slice_: Slice, source: Source) -> bool:
     """Takes the next tables through to the pending table; False where there are none left.
 
-    One by one where one of them may kill this process.
+    One by one where one of them may kill this process. Raises: BudgetSpent.
     """
     runtime, claim = slice_.runtime, slice_.claim
     with runtime.pool.connection() as conn:
         work = entries.next_tables(conn, claim, TABLES_OF_A_THREAD * runtime.settings.chat_threads)
+        if work and runtime.chat:
+            budgets.check(conn, claim.tenant_id)
     if claim.isolates:
         for one in work:
             trial = poison.trial(runtime, claim, one.source) if one.source.tries < poison.TRIES else nullcontext()

@@ -1,7 +1,7 @@
 -- name: waiting
 -- Generations with texts that can be claimed now, most urgent queue first. The index `pending_next` is hopped through,
 -- two steps a generation, however many texts wait. Left out are generations with too many rows that have no index
--- (`overdue`), those of paused collections, and models that are paused.
+-- (`overdue`), those of paused collections and of tenants whose budget is spent, and models that are paused.
 WITH RECURSIVE groups AS (
     (SELECT queue_rank, generation_id, tenant_id, model, dimensions FROM pending WHERE claim_id IS NULL
      ORDER BY queue_rank, generation_id LIMIT 1)
@@ -20,6 +20,7 @@ CROSS JOIN LATERAL (
 WHERE g.generation_id <> ALL(%(overdue)s) AND (p.paused_until IS NULL OR p.paused_until <= now())
   AND NOT EXISTS (SELECT FROM generations e JOIN collections c ON c.id = e.collection_id
                   WHERE e.id = g.generation_id AND c.paused_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM budgets b WHERE b.tenant_id = g.tenant_id AND b.is_spent)
 ORDER BY g.queue_rank, g.generation_id
 
 -- name: candidates

@@ -66,6 +66,8 @@ class Relay:
             "held_paused": partial(self._pages, waits.hold_paused),
             "provider_again": partial(self._pages, waits.end_for_provider),
             "held_for_provider": partial(self._pages, waits.hold_for_provider),
+            "within_budget": partial(self._pages, waits.end_for_budget),
+            "held_for_budget": partial(self._pages, waits.hold_for_budget),
             "consumed_again": self.end_without_consumer,
             "held_without_consumer": self.hold_without_consumer,
             "published_again": self.mark_lost,

@@ -54,6 +54,16 @@ def end_for_provider(conn: Connection, settings: Settings) -> int:
     return conn.execute(SQL.provider_again, waits).rowcount
 
 
+def hold_for_budget(conn: Connection, settings: Settings) -> int:
+    """Jobs whose tenant's budget is spent; whoever claims texts leaves theirs alone."""
+    return conn.execute(SQL.hold_for_budget, {"limit": PAGE}).rowcount
+
+
+def end_for_budget(conn: Connection, settings: Settings) -> int:
+    """Jobs whose tenant may spend again."""
+    return conn.execute(SQL.within_budget, {"limit": PAGE}).rowcount
+
+
 def hold_without_consumer(conn: Connection, queues: Collection[Queue]) -> int:
     """Jobs of queues that no worker serves."""
     return conn.execute(SQL.hold_without_consumer, {"queues": list(queues), "limit": PAGE}).rowcount if queues else 0

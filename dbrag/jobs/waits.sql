@@ -85,6 +85,30 @@ WHERE id IN (
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 
+-- name: hold_for_budget
+-- Jobs whose texts nobody asks for, since their tenant's budget is spent; those that are held for it already hear of
+-- another budget, or of a later time.
+UPDATE jobs w SET status = 'held', reason_code = 'budget', reason_detail = u.detail, reason_until = u.resets_at
+FROM (
+    SELECT j.id, b.detail, b.resets_at FROM budgets b JOIN jobs j ON j.tenant_id = b.tenant_id
+    WHERE b.is_spent AND j.claim_id IS NULL AND j.finished_at IS NULL
+      AND j.kind IN ('ingest_document', 'batch_embed', 'update_metadata_catalog')
+      AND (j.status = 'running' OR (j.status = 'held' AND j.reason_code = 'budget'
+                                    AND (j.reason_detail, j.reason_until) IS DISTINCT FROM (b.detail, b.resets_at)))
+      AND EXISTS (SELECT FROM document_versions v JOIN pending p ON p.version_id = v.id
+                  WHERE v.job_id = j.id AND v.status = 'waiting' AND p.claim_id IS NULL)
+    LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED
+) u WHERE w.id = u.id
+
+-- name: within_budget
+-- Their tenant may spend again: the day or the month is over, or the budget was raised.
+UPDATE jobs SET status = 'running', reason_code = NULL, reason_detail = NULL, reason_until = NULL
+WHERE id IN (
+    SELECT j.id FROM jobs j WHERE j.status = 'held' AND j.claim_id IS NULL AND j.reason_code = 'budget'
+      AND NOT EXISTS (SELECT FROM budgets b WHERE b.tenant_id = j.tenant_id AND b.is_spent)
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+
 -- name: hold_without_consumer
 -- Jobs that wait in a queue which no worker serves say so. Their marks and messages stand: whoever gets one may claim it.
 UPDATE jobs SET status = 'held', reason_code = 'no_consumer', reason_until = NULL,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from time import monotonic
 from typing import Any
 
+from dbrag.accounts import budgets
 from dbrag.database.pool import Connection, connect
 from dbrag.database.queries import beside
 from dbrag.documents import collections, versions
@@ -67,7 +68,9 @@ def fill(runtime: Runtime, claim: Claim, generation: Generation) -> None:
             _serve(conn, claim, generation, runtime.settings, asdict(done) | {"recall_at_10": found.recall_at_10})
     else:
         with runtime.pool.connection() as conn:
-            claims.put_off(conn, claim, "embedding", reason, LOOK_AGAIN_S)
+            budget = budgets.find(conn, claim.tenant_id)
+            code, detail = ("budget", budget.detail) if budget and budget.is_spent else ("embedding", reason)
+            claims.put_off(conn, claim, code, detail, LOOK_AGAIN_S)
 
 
 def _advance(runtime: Runtime, claim: Claim, generation: Generation) -> str | None:
