@@ -22,6 +22,7 @@ from api.routes import (
     queues,
     search,
     tables,
+    usage,
 )
 from dbrag.settings import Settings
 
@@ -72,7 +73,19 @@ def create_app(settings: Settings) -> Api:
         ratelimit.register(app, settings.rate_limit, process.requests)
     problems.register(app)
     openapi.pages(app)
-    for routes in (collections, documents, embeddings, search, jobs, index, queues, connections, tables, catalog):
+    for routes in (
+        collections,
+        documents,
+        embeddings,
+        search,
+        jobs,
+        index,
+        queues,
+        connections,
+        tables,
+        catalog,
+        usage,
+    ):
         app.register_api(routes.bp)
     app.register_blueprint(later.bp)
     app.register_blueprint(health.bp)

@@ -1,13 +1,15 @@
 """What requests hold, as models: of bodies, of query parameters (…Query), of paths (…Path) and of headers."""
 
+import re
 from functools import cache
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.fields import ExternalId, Line, Metadata, Question, Queue, Strict, Text
+from dbrag.accounts.usage import By
 from dbrag.documents.model import OnConflict, Storage
 from dbrag.jobs.model import ItemStatus, Kind, Status
 from dbrag.jobs.model import Queue as QueueName
@@ -200,6 +202,24 @@ class JobsQuery(PageQuery):
     code: Line | None = Field(None, description="Code of the job's error, or of that of one of its failed items.")
     since: AwareDatetime | None = Field(None, description="Accepted at this time or later (RFC 3339).")
     until: AwareDatetime | None = Field(None, description="Accepted before this time (RFC 3339).")
+
+
+def _midnight(value: Any) -> Any:
+    """A date stands for its beginning in UTC."""
+    return f"{value}T00:00:00Z" if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value) else value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_midnight)]
+
+
+class UsageQuery(PageQuery):
+    by: By = Field(By.DAY, description="What to sum up by.")
+    since: Instant | None = Field(
+        None, description="From this time on (RFC 3339, or a date, in UTC); 30 days before `until` by default."
+    )
+    until: Instant | None = Field(None, description="Before this time, or the beginning of this date; now by default.")
+    limit: int = Field(50, ge=1, le=200, description="By job: entries on a page at most.")
+    cursor: UUID | None = Field(None, description="By job: `next_cursor` of the page before.")
 
 
 class ItemsQuery(PageQuery):

@@ -21,7 +21,6 @@ def _later(name: str, scope: Scope, detail: str) -> Callable[..., NoReturn]:
     return view
 
 
-bp.get("/usage")(_later("get_usage", Scope.READ, "usage over time is not in this release: each job has its `usage`"))
 bp.get("/jobs/<uuid:job_id>/events")(
     _later("job_events", Scope.READ, "events are not in this release: poll GET /v1/jobs/{id}")
 )

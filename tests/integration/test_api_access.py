@@ -71,10 +71,7 @@ def test_an_unknown_thing_is_404(call: Call, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [
-        ("GET", "/v1/usage"),
-        ("GET", f"/v1/jobs/{NO_ONE}/events"),
-    ],
+    [("GET", f"/v1/jobs/{NO_ONE}/events")],
 )
 def test_what_comes_later_says_so(call: Call, method: str, path: str) -> None:
     answer = call(method, path)

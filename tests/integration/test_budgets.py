@@ -193,7 +193,7 @@ def test_only_the_tenant_whose_budget_is_spent_waits(
     relay.run_pass()
     assert stands(conn, own_collection, own) == (Status.HELD, "budget")
     assert stands(conn, collection, other) == (Status.RUNNING, None)
-    with conn.transaction():
+    with conn.transaction(force_rollback=True):
         batch = claim(conn, settings)
     assert batch is not None
     assert own_collection.tenant_id not in {text.tenant_id for text in batch.texts}

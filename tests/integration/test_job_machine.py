@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -20,7 +21,7 @@ from hypothesis.stateful import (
 )
 from uuid_utils.compat import uuid7
 
-from dbrag.accounts import keys
+from dbrag.accounts import budgets, keys
 from dbrag.database.pool import connect
 from dbrag.documents import blocks, collections, documents, endings
 from dbrag.documents.accept import accept
@@ -32,7 +33,7 @@ from dbrag.embedding.claim import claim, give_back
 from dbrag.embedding.failures import ProviderFailed, RateLimited
 from dbrag.embedding.model import Batch, Found
 from dbrag.errors import Conflict, NotFound, Permanent, Transient
-from dbrag.jobs import claims, jobs
+from dbrag.jobs import claims, jobs, waits
 from dbrag.jobs.claims import ClaimLost
 from dbrag.jobs.model import Claim, Kind, Queue
 from dbrag.jobs.relay import Relay
@@ -104,7 +105,8 @@ class Jobs(RuleBasedStateMachine):
         self.settings = self.runtime.settings
         self.opened = connect(self.settings, autocommit=True)
         self.conn = self.opened.__enter__()
-        tenant_id = keys.authenticate(self.conn, keys.create(self.conn, str(uuid7()), "test", [])).tenant_id
+        self.tenant = str(uuid7())
+        tenant_id = keys.authenticate(self.conn, keys.create(self.conn, self.tenant, "test", [])).tenant_id
         wish = CollectionWish(dimensions=8, max_tokens=20, overlap_tokens=0)
         collection = collections.put(self.conn, tenant_id, "own", wish, self.settings)[0]
         self.world = World(self.conn, collection)
@@ -287,6 +289,15 @@ class Jobs(RuleBasedStateMachine):
 
     # What relays and time do
 
+    @rule(is_spent=st.booleans(), relay_is_late=st.booleans())
+    def spend_the_budget(self, is_spent: bool, relay_is_late: bool) -> None:
+        budgets.put(self.conn, self.tenant, {"day": Decimal(0) if is_spent else None})
+        if not relay_is_late:
+            waits.end_for_budget(self.conn, self.settings)
+            waits.hold_for_budget(self.conn, self.settings)
+        if is_spent:
+            assert self.embed(4, "die") == multiple(), "a text was claimed though the budget is spent"
+
     @rule(duty=st.sampled_from(DUTIES))
     def do_duty(self, duty: str) -> None:
         getattr(self.relay, duty)()
@@ -331,6 +342,7 @@ class Jobs(RuleBasedStateMachine):
             self.pass_time(what)
         for duty in DUTIES:
             self.do_duty(duty)
+        self.spend_the_budget(is_spent=False, relay_is_late=False)
         going = self.conn.execute("SELECT id FROM jobs WHERE finished_at IS NULL ORDER BY id").fetchall()
         for (job_id,) in going:
             self.work(job_id, ["split_all"])
