@@ -175,6 +175,7 @@ class IngestQuery(QueueQuery):
         OnConflict.REPLACE,
         description="What becomes of an item whose document exists: `replace` it, `skip` the item, or `error`.",
     )
+    dry_run: bool = Field(False, description="Do nothing, and answer (200) what it would cost.")
 
 
 class PageQuery(Parameters):

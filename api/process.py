@@ -1,6 +1,6 @@
 """What one API process holds open: opened at the first use after fork, closed when the worker exits."""
 
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 from flask import current_app
 
@@ -12,6 +12,8 @@ from dbrag.settings import Settings
 
 # One for each of a worker's threads (deploy/gunicorn.conf.py): a request holds one connection at most at a time.
 CONNECTIONS = 8
+# Dry runs at once: each holds a thread, and a core, for some seconds.
+DRY_RUNS = 1
 
 
 class Process:
@@ -27,6 +29,7 @@ class Process:
         self.backlog = Backlog(settings)
         counted = settings.cache_url if settings.rate_limit else None
         self.requests = Cache(counted.get_secret_value()) if counted else None
+        self.dry_runs = BoundedSemaphore(DRY_RUNS)
         self._lock = Lock()
         self._runtime: Runtime | None = None
 

@@ -62,3 +62,27 @@ class UsageReportOutput(BaseModel):
     next_cursor: str | None
     total: SpentOutput = Field(description="Of the whole time, whatever is on this page; searches are in it, too.")
     budget: BudgetOutput | None = Field(description="null where the operator has set none.")
+
+
+class RefusedOutput(BaseModel):
+    """An item that would fail."""
+
+    index: int
+    external_id: str | None
+    code: str
+    detail: str
+
+
+class CostOutput(BaseModel):
+    """What sending this without `dry_run` would cost."""
+
+    documents: int = Field(description="Items that would be ingested.")
+    skipped: int = Field(description="Items that `on_conflict=skip` would leave alone.")
+    refused: list[RefusedOutput]
+    chunks: int
+    texts: int = Field(description="Of the chunks: to be paid for.")
+    texts_from_cache: int = Field(description="Not to be paid for: stored, cached, or the same as another.")
+    tokens: int = Field(description="Of what is to be paid for.")
+    cost_usd: float
+    model: str
+    exact: bool = Field(description="False where there was time for a part only, and the rest was taken to be like it.")

@@ -9,6 +9,7 @@ from api import batches, items, lookup, render, uploads
 from api.accepting import accept_items, admit
 from api.answers import answer
 from api.auth import needs
+from api.dry_run import dry_run
 from api.faults import invalid
 from api.inputs import CollectionPath, DocumentInput, DocumentPath, FileInput, IngestQuery, JobHeaders, SingleInput
 from api.openapi import TOO_MUCH_WAITING, blueprint, body, file_form, schema
@@ -16,6 +17,7 @@ from api.outputs import DocumentOutput, JobOutput
 from api.process import here
 from api.request import JSON, MULTIPART, Request
 from api.transaction import transaction
+from api.usage_outputs import CostOutput
 from dbrag.accounts.model import Scope
 from dbrag.documents import documents
 from dbrag.documents.model import Submission
@@ -28,7 +30,7 @@ ITEM = schema(DocumentInput)
 
 @bp.post(
     "/collections/<name>/documents",
-    responses={202: JobOutput, **TOO_MUCH_WAITING},
+    responses={200: CostOutput, 202: JobOutput, **TOO_MUCH_WAITING},
     openapi_extensions=body(json=schema(SingleInput), form=file_form(FileInput)),
 )
 @needs(Scope.INGEST)
@@ -39,12 +41,14 @@ def post_document(path: CollectionPath, query: IngestQuery, header: JobHeaders) 
     """
     admit()
     sent, queue = _single(cast(Request, request), here().settings.max_item_mb << 20)
+    if query.dry_run:
+        return dry_run(path.name, Kind.INGEST_DOCUMENT, [sent], query.on_conflict)
     return accept_items(path.name, Kind.INGEST_DOCUMENT, queue or query.queue, [sent], header, query, alone=True)
 
 
 @bp.post(
     "/collections/<string:name>/documents:batch",
-    responses={202: JobOutput, **TOO_MUCH_WAITING},
+    responses={200: CostOutput, 202: JobOutput, **TOO_MUCH_WAITING},
     openapi_extensions=body(
         json={"type": "array", "items": ITEM, "minItems": 1, "maxItems": items.MAX_ITEMS},
         ndjson={"type": "string", "description": "One document a line, as in the JSON array."},
@@ -56,6 +60,8 @@ def post_batch(path: CollectionPath, query: IngestQuery, header: JobHeaders) -> 
     """Ingest up to 2,000 documents as one job. A document that cannot be accepted is a failed item of the job."""
     admit()
     batch = batches.documents(cast(Request, request), DocumentInput, here().settings.max_item_mb << 20)
+    if query.dry_run:
+        return dry_run(path.name, Kind.INGEST_DOCUMENT, batch, query.on_conflict)
     return accept_items(path.name, Kind.INGEST_DOCUMENT, query.queue, batch, header, query)
 
 

@@ -99,6 +99,17 @@ def places(
     return {name: (document_id, version) for name, document_id, version in upserted if name not in standing}
 
 
+def existing(
+    conn: Connection, collection: Collection, items: Sequence[Submission | Refusal], on_conflict: OnConflict
+) -> dict[str, Refusal | None]:
+    """What stands in the way of `on_conflict` now, by external_id: None where its item would be skipped."""
+    if on_conflict is OnConflict.REPLACE:
+        return {}
+    standing = _standing(conn, collection, {item.external_id for item in items if isinstance(item, Submission)})
+    skips = on_conflict is OnConflict.SKIP
+    return {name: None if skips else Refusal(name, **EXISTS) for name in standing}
+
+
 def _standing(conn: Connection, collection: Collection, names: Names[str]) -> set[str]:
     wanted = {"collection_id": collection.id, "external_ids": list(names)}
     return {row[0] for row in conn.execute(SQL.standing_documents, wanted)}

@@ -1,6 +1,6 @@
 """Segments: made, written to, sealed. The only place that makes tables for vectors."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,25 +80,36 @@ def stored(conn: Connection, wanted: Generation, hashes: Collection[bytes]) -> d
     """Vectors (dimensions,) for texts with these hashes, from all generations of the collection that `wanted` can copy
     from, as they are stored."""
     found: dict[bytes, NDArray[Any]] = {}
-    for generation in generations.all_of_collections(conn, [wanted.collection_id]):
-        if generation.can_be_copied_to(wanted.target):
-            found |= _stored(conn, generation, set(hashes) - found.keys())
+    for generation in _copyable(conn, wanted):
+        rows = _stored(conn, generation, set(hashes) - found.keys(), f"{generation.storage}_send")
+        element = ">f2" if generation.storage is Storage.HALFVEC else ">f4"
+        # The two types' binary formats begin with the dimensions and an unused number, two bytes each.
+        found |= {hash_: np.frombuffer(value, element, offset=4) for hash_, value in rows}
     return found
 
 
-def _stored(conn: Connection, generation: Generation, hashes: Collection[bytes]) -> dict[bytes, NDArray[Any]]:
+def known(conn: Connection, wanted: Generation, hashes: Collection[bytes]) -> set[bytes]:
+    """Those of the hashes for which `stored` finds a vector, without reading it."""
+    found: set[bytes] = set()
+    for generation in _copyable(conn, wanted):
+        found |= {hash_ for hash_, _ in _stored(conn, generation, set(hashes) - found, "vector_dims")}
+    return found
+
+
+def _copyable(conn: Connection, wanted: Generation) -> list[Generation]:
+    found = generations.all_of_collections(conn, [wanted.collection_id])
+    return [generation for generation in found if generation.can_be_copied_to(wanted.target)]
+
+
+def _stored(
+    conn: Connection, generation: Generation, hashes: Collection[bytes], function: str
+) -> Iterable[tuple[bytes, Any]]:
+    """What `function` makes of each vector that is stored."""
     if not hashes or not has_table(conn, generation.id):
-        return {}
-    query = SQL.stored_vectors.format(
-        table=generation_table(generation.id), send=Identifier(f"{generation.storage}_send")
-    )
-    found = conn.cursor(binary=True).execute(
-        query,
-        {"collection_id": generation.collection_id, "generation_id": generation.id, "hashes": list(hashes)},
-    )
-    element = ">f2" if generation.storage is Storage.HALFVEC else ">f4"
-    # The two types' binary formats begin with the dimensions and an unused number, two bytes each.
-    return {hash_: np.frombuffer(value, element, offset=4) for hash_, value in found}
+        return ()
+    query = SQL.stored_vectors.format(table=generation_table(generation.id), send=Identifier(function))
+    asked = {"collection_id": generation.collection_id, "generation_id": generation.id, "hashes": list(hashes)}
+    return conn.cursor(binary=True).execute(query, asked)
 
 
 def missing(conn: Connection, generation_id: int, version_ids: Sequence[int]) -> list[tuple[int, int, int, bytes]]:

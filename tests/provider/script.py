@@ -33,7 +33,7 @@ class Script:
     Those are for embeddings; `chat_next` and `chat_always` are for chats, `chat_ms` is their latency from now on.
     `refuse_containing` answers 400 to a request in which a text contains it, `fail_containing` 500; `revoked` answers
     401 to all of them.
-    The limits are OpenAI's.
+    The limits are OpenAI's. `bills_tokens` bills what its tokenizer counts, else it is a quarter of a token a byte.
     """
 
     next: list[Step] = field(default_factory=list)
@@ -44,6 +44,7 @@ class Script:
     refuse_containing: str | None = None
     fail_containing: str | None = None
     revoked: bool = False
+    bills_tokens: bool = False
     max_inputs: int = 2048
     max_request_tokens: int = 300_000
     max_text_tokens: int = 8192

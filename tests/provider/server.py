@@ -12,6 +12,7 @@ import orjson
 from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler
 
+from dbrag.documents.tokens import count_tokens
 from tests.provider.answer import answer
 from tests.provider.chat import chat_answer
 from tests.provider.refusal import NATIVE_DIMENSIONS, Refusal, check
@@ -106,7 +107,8 @@ class EmbeddingsHandler(ProviderHandler):
         dimensions = asked.get("dimensions", NATIVE_DIMENSIONS.get(asked["model"], 1))
         check(asked["model"], dimensions, encoded, tokens, self.state.script)
         floats = step.floats or asked.get("encoding_format") != "base64"
-        body = answer(texts, dimensions, sum(tokens), asked["model"], floats, step.broken)
+        billed = sum(map(count_tokens, texts) if self.state.script.bills_tokens else tokens)
+        body = answer(texts, dimensions, billed, asked["model"], floats, step.broken)
         usable = step.broken in (None, "shuffled")
         if usable:
             self.state.stats.flights.append(
@@ -115,7 +117,7 @@ class EmbeddingsHandler(ProviderHandler):
         if self.abandoned:  # OpenAI may bill it, but nobody reads it
             return
         if usable:
-            self.state.stats.answer(encoded, sum(tokens))
+            self.state.stats.answer(encoded, billed)
         self._send(body, step.broken)
 
 
