@@ -47,7 +47,7 @@ def _step_done(job: Job) -> float:
 
 def _stage(job: Job) -> str:
     if job.kind is Kind.REBUILD_INDEX and job.started_at:  # a new generation is filled first, with pauses
-        return "embedding" if job.reason_code == "embedding" else "indexing"
+        return "embedding" if job.reason_code in ("embedding", "budget") else "indexing"
     if job.started_at is None or job.status is Status.QUEUED:
         return "waiting"
     if job.prepared == job.total:

@@ -4,12 +4,14 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 from redis import Redis
 
+from dbrag.accounts import budgets
 from dbrag.catalog import block, connections, entries, requests
 from dbrag.catalog.model import Connection, DescribedBy
 from dbrag.catalog.secrets import new_key
@@ -168,6 +170,25 @@ def test_what_concerns_every_table_is_waited_for_and_is_no_attempt(
         world.conn.execute("UPDATE jobs SET reason_until = now() WHERE id = %s", [job_id])
         job = world.work(talking, job_id)
     assert (job.status, job.attempt, job.completed) == (Status.SUCCEEDED, 1, len(TABLES))
+
+
+def test_descriptions_wait_for_the_budget_and_are_no_attempt(
+    world: World, talking: Runtime, provider: ProviderServer
+) -> None:
+    name = world.conn.execute("SELECT name FROM tenants WHERE id = %s", [world.tenant_id]).fetchone()
+    assert name
+    budgets.put(world.conn, name[0], {"day": Decimal(0)})
+    job = world.work(talking, job_id := world.request(talking))
+    assert (job.status, job.reason_code) == (Status.QUEUED, "budget")
+    assert "dbrag tenants budget" in str(job.reason_detail)
+    assert provider.stats()["chat_requests"] == 0
+    budgets.put(world.conn, name[0], {"day": Decimal(1)})
+    world.conn.execute("UPDATE jobs SET reason_until = now() WHERE id = %s", [job_id])
+    job = world.work(talking, job_id)
+    assert (job.status, job.attempt, job.completed) == (Status.SUCCEEDED, 1, len(TABLES))
+    spent = budgets.find(world.conn, world.tenant_id)
+    assert spent
+    assert spent.spent_day_usd == pytest.approx(job.cost_usd), "what the chat model wrote counts, too"
 
 
 def test_a_database_that_is_gone_in_the_middle_is_tried_again_and_then_failed_with_the_reason(

@@ -3,17 +3,20 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from dbrag.accounts import budgets
 from dbrag.database.pool import Connection, connect
 from dbrag.documents import collections, documents, endings, ingest, purge
 from dbrag.documents.accept import accept
 from dbrag.documents.attempt import AttemptFailed
 from dbrag.documents.model import Collection, CollectionWish, Storage, Submission
 from dbrag.embedding import embed
+from dbrag.embedding.embed import embed_pending
 from dbrag.errors import Conflict, Invalid
 from dbrag.jobs import jobs
 from dbrag.jobs.model import Job, Kind, Queue, Status
@@ -169,6 +172,21 @@ def test_a_transaction_older_than_the_change_is_waited_for(
         assert progress(waiting, datetime.now(UTC)).stage == "embedding"
         assert "still open" in str(waiting.reason_detail)
         assert waiting_texts(conn, filled) == 0
+    assert run(conn, runtime, job).status is Status.SUCCEEDED
+
+
+def test_a_change_waits_for_the_budget(conn: Connection, runtime: Runtime, filled: Collection) -> None:
+    name = conn.execute("SELECT name FROM tenants WHERE id = %s", [filled.tenant_id]).fetchone()
+    assert name
+    budgets.put(conn, name[0], {"day": Decimal(0)})
+    job = put(conn, filled, runtime.settings, dimensions=16)
+    assert embed_pending(runtime) == 0
+    build.rebuild_index(runtime, job.id)
+    assert embed_pending(runtime) == 0
+    waiting = jobs.get(conn, job.tenant_id, job.id)
+    assert (waiting.status, waiting.reason_code) == (Status.QUEUED, "budget")
+    assert progress(waiting, datetime.now(UTC)).stage == "embedding"
+    budgets.put(conn, name[0], {"day": None})
     assert run(conn, runtime, job).status is Status.SUCCEEDED
 
 
