@@ -115,17 +115,16 @@ def test_tenants_have_a_weight(dbrag: Dbrag) -> None:
 def test_tenants_have_a_budget(dbrag: Dbrag) -> None:
     dbrag("keys", "create", "--tenant", "cli-frugal", "--name", "for a test")
     said = dbrag("tenants", "budget", "cli-frugal", "--day", "0.5", "--month", "1e3")
-    assert (said.exit_code, said.stderr) == (
-        0,
-        "The tenant 'cli-frugal' may spend $0.50 a day and $1,000.00 a month.\n",
-    )
+    assert said.exit_code == 0
+    assert "'cli-frugal' may spend $0.50 a day and $1,000.00 a month." in said.stderr
     (line,) = (line for line in dbrag("tenants", "list").stdout.splitlines() if line.startswith("cli-frugal "))
     assert line.split()[-6:] == ["$0.00", "of", "$0.50", "$0.00", "of", "$1,000.00"]
     assert "$0.50 a day." in dbrag("tenants", "budget", "cli-frugal", "--month", "none").stderr
     assert "as much as it wants" in dbrag("tenants", "budget", "cli-frugal", "--day", "none").stderr
     assert "there is no tenant 'cli-none'" in dbrag("tenants", "budget", "cli-none", "--day", "1").stderr
-    for wrong in ([], ["--day", "much"], ["--day", "-1"]):
-        assert dbrag("tenants", "budget", "cli-frugal", *wrong).exit_code == 2, wrong
+    assert dbrag("tenants", "budget", "cli-frugal").exit_code == 2
+    assert dbrag("tenants", "budget", "cli-frugal", "--day", "much").exit_code == 2
+    assert "must be 0 to 10,000,000 US dollars a day" in dbrag("tenants", "budget", "cli-frugal", "--day", "-1").stderr
 
 
 def test_a_key_works_until_it_is_revoked(dbrag: Dbrag) -> None:
