@@ -32,6 +32,11 @@ JOBS: dict[str, LiteralString] = {
     "a job that is over is published": "SELECT id FROM jobs WHERE finished_at IS NOT NULL AND publish_at IS NOT NULL",
     "a model is paused, and not for as long as the provider said": """
         SELECT model, reason_code FROM pauses WHERE paused_until > now() AND reason_code <> 'rate_limited'""",
+    "what was spent is not what usage says": """
+        SELECT tenant_id, day, s.cost_usd, u.cost_usd FROM spend s FULL JOIN (
+           SELECT tenant_id, (at AT TIME ZONE 'UTC')::date AS day, sum(cost_usd) AS cost_usd FROM usage
+           WHERE cost_usd > 0 GROUP BY 1, 2) u USING (tenant_id, day)
+        WHERE s.cost_usd IS DISTINCT FROM u.cost_usd""",
     "a text is pending": "SELECT chunk_id, job_id FROM pending",
 }
 STORED: dict[str, LiteralString] = {
