@@ -29,7 +29,10 @@ class BudgetSpent(Transient):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """In US dollars; None: no bound. Days and months are UTC's; `resets_at` is when what binds first begins anew."""
+    """In US dollars; None: no bound. Days and months are UTC's; `resets_at` is when what binds first begins anew.
+
+    `detail` is for whoever waits, where it `is_spent`.
+    """
 
     day_usd: float | None
     month_usd: float | None

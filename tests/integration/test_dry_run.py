@@ -111,6 +111,19 @@ def test_a_single_document_is_priced_and_refused_items_of_a_batch_are_named(call
     assert body(call("GET", f"/v1/jobs?collection={collection.rpartition('/')[2]}"))["data"] == []
 
 
+@pytest.mark.parametrize(("on_conflict", "documents", "skipped", "refused"), [
+    ("replace", 2, 0, []), ("skip", 1, 1, []), ("error", 1, 0, [(0, "a", "exists")]),
+])  # fmt: skip
+def test_documents_that_exist_are_treated_as_on_conflict_says(
+    call: Call, collection: str, on_conflict: str, documents: int, skipped: int, refused: list[tuple[int, str, str]]
+) -> None:
+    call("POST", f"{collection}/documents", json={"external_id": "a", "text": "It stands."})
+    batch = [{"external_id": "a", "text": "It stands no more."}, {"external_id": "b", "text": "It is new."}]
+    said = body(call("POST", f"{collection}/documents:batch?dry_run=true&on_conflict={on_conflict}", json=batch))
+    assert (said["documents"], said["skipped"], said["texts"]) == (documents, skipped, documents)
+    assert [(one["index"], one["external_id"], one["code"]) for one in said["refused"]] == refused
+
+
 def test_a_dry_run_is_checked_as_the_real_one(call: Call, app: Api, collection: str) -> None:
     path = f"{collection}/documents:batch?dry_run=true"
     assert call("POST", path, json=[]).status_code == 422
@@ -131,7 +144,7 @@ def test_who_asks_while_another_dry_run_is_at_work_is_told_to_come_again(call: C
 @pytest.fixture
 def measure(own_collection: Collection, settings: Settings) -> Callable[..., estimate.Measured]:
     def measured(*items: Submission | Refusal, kind: Kind = Kind.INGEST_DOCUMENT) -> estimate.Measured:
-        return estimate.measure(own_collection, kind, items, settings)
+        return estimate.measure(own_collection, kind, items, {}, settings)
 
     return measured
 
