@@ -2,9 +2,11 @@
 -- What a tenant spent in a time, by what `by` names, and in all. First by what is stored, so that only few rows are given
 -- names; by `job` there is only the sum, for jobs come in pages (`usage_of_jobs`).
 WITH spent AS MATERIALIZED (
-    SELECT CASE WHEN %(by)s IN ('kind', 'collection') THEN job_id END AS job_id, CASE WHEN %(by)s = 'model' THEN model END AS model,
-           CASE WHEN %(by)s = 'day' THEN (at AT TIME ZONE 'UTC')::date END AS day, sum(texts) AS texts, sum(prompt_tokens) AS prompt_tokens,
-           sum(completion_tokens) AS completion_tokens, sum(texts_from_cache) AS texts_from_cache, sum(cost_usd) AS cost_usd
+    SELECT CASE WHEN %(by)s IN ('kind', 'collection') THEN job_id END AS job_id,
+           CASE WHEN %(by)s = 'model' THEN model END AS model,
+           CASE WHEN %(by)s = 'day' THEN (at AT TIME ZONE 'UTC')::date END AS day,
+           sum(texts) AS texts, sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens,
+           sum(texts_from_cache) AS texts_from_cache, sum(cost_usd) AS cost_usd
     FROM usage WHERE tenant_id = %(tenant_id)s AND at >= %(since)s AND at < %(until)s GROUP BY 1, 2, 3
 ), named AS (
     SELECT s.*, CASE WHEN s.job_id IS NULL THEN 'searches' WHEN c.id IS NULL OR c.deleted_at IS NOT NULL THEN 'deleted'

@@ -136,7 +136,17 @@ def _measure(
         spans[:] = splitter(text, markdown, spent_s)
         return spans
 
-    source = prepare.Source(0, 0, index, item.text, item.title, item.media_type, item.filename, item.content, 0)
+    source = prepare.Source(
+        version_id=0,
+        document_id=0,
+        item_index=index,
+        text=item.text,
+        title=item.title,
+        media_type=item.media_type,
+        filename=item.filename,
+        content=item.content,
+        tries=0,
+    )
     try:
         prepared = prepare.prepare(source, extractor, remembering)
     except Permanent as exc:

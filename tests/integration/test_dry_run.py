@@ -162,6 +162,19 @@ def test_what_there_was_no_time_for_is_taken_to_be_like_the_rest(
     assert guessed.cost_usd == pytest.approx(3 * whole.cost_usd)
 
 
+def test_what_takes_too_long_is_left_and_not_refused(
+    measure: Callable[..., estimate.Measured], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Submission("a", content=(SAMPLES / "us-constitution.docx").read_bytes(), filename="a.docx")
+    monkeypatch.setattr(estimate, "ITEM_S", 0.0)
+    measured = measure(slow, Submission("b", text="Quick."))
+    assert (measured.accepted, measured.refused, measured.chunks) == (2, [], 1)
+    assert (measured.read_bytes, measured.unread_bytes) == (6, slow.size)
+    monkeypatch.setattr(estimate, "BEGIN_S", -1.0)
+    measured = measure(slow, Submission("b", text="Quick."), Refusal("c", "invalid", "no"))
+    assert (measured.accepted, len(measured.refused), measured.read_bytes) == (2, 1, 0)
+
+
 def test_where_nothing_could_be_read_the_size_is_taken_for_tokens(
     conn: Any, own_collection: Collection, settings: Settings
 ) -> None:
