@@ -4,12 +4,14 @@ import re
 from uuid import UUID
 
 from api.auth import principal
+from api.inputs import JobsQuery, RetryInput
 from dbrag.catalog import connections
 from dbrag.catalog.model import Connection as DatabaseConnection
 from dbrag.database.pool import Connection
 from dbrag.documents import collections
 from dbrag.documents.model import Collection
 from dbrag.errors import NotFound
+from dbrag.jobs.model import Filters
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -31,6 +33,12 @@ def connection(conn: Connection, name: str) -> DatabaseConnection:
     if not _NAME.fullmatch(name):
         raise NotFound("no connection can have this name: a name is 1-63 of a-z, 0-9, _ and -")
     return connections.get(conn, tenant_id(), name)
+
+
+def filters(conn: Connection, sent: JobsQuery | RetryInput) -> Filters:
+    """Which jobs are meant. Raises: NotFound where the collection is not there."""
+    collection_id = collection(conn, sent.collection).id if sent.collection is not None else None
+    return Filters(sent.status, sent.kind, sent.queue, collection_id, sent.code, sent.since, sent.until)
 
 
 def external_id(text: str) -> str:

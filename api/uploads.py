@@ -50,6 +50,15 @@ def batch(request: Request, max_bytes: int) -> list[Submission | Refusal]:
     return [_item(file, max_bytes) for file in files]
 
 
+def chosen(request: Request, max_bytes: int) -> tuple[MultiDict[str, str], list[Submission | Refusal]]:
+    """The fields of a browser's form, and as an item each file that was chosen in it: none gives a part without a name.
+
+    Raises: Malformed.
+    """
+    form, files = _parts(request)
+    return form, [_item(file, max_bytes) for file in files if file.filename]
+
+
 def _item(file: FileStorage, max_bytes: int) -> Submission | Refusal:
     content = file.stream.read()
     try:

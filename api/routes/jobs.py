@@ -12,9 +12,7 @@ from api.outputs import ItemOutput, JobOutput, Page, RetriedOutput
 from api.process import here, runtime
 from api.transaction import transaction
 from dbrag.accounts.model import Scope
-from dbrag.database.pool import Connection
 from dbrag.jobs import dead_letters, jobs, moves
-from dbrag.jobs.model import Filters
 
 bp = blueprint("jobs", "What was accepted, and how far it is.")
 
@@ -27,7 +25,7 @@ def list_jobs(query: JobsQuery) -> Response:
         found = jobs.page(
             conn,
             lookup.tenant_id(),
-            _filters(conn, query),
+            lookup.filters(conn, query),
             before=query.cursor,
             limit=query.limit + 1,
         )
@@ -84,7 +82,7 @@ def retry_jobs(body: RetryInput) -> Response:
     built, cannot be tried again and matches nothing.
     """
     with transaction() as conn:
-        filters = _filters(conn, body)
+        filters = lookup.filters(conn, body)
     here().backlog.check(runtime().pool, lookup.tenant_id(), 0)
     retried = dead_letters.retry_matching(runtime().pool, lookup.tenant_id(), filters, body.limit, body.cursor)
     runtime().publisher.poke()
@@ -96,8 +94,3 @@ def retry_jobs(body: RetryInput) -> Response:
         next_cursor=str(retried.next_after) if retried.next_after else None,
     )
     return answer(shown, status=202)
-
-
-def _filters(conn: Connection, sent: JobsQuery | RetryInput) -> Filters:
-    collection_id = lookup.collection(conn, sent.collection).id if sent.collection is not None else None
-    return Filters(sent.status, sent.kind, sent.queue, collection_id, sent.code, sent.since, sent.until)

@@ -26,12 +26,13 @@ bp = blueprint("search", "What is found.")
 def post_search(path: CollectionPath, body: SearchInput) -> Response:
     """The chunks that answer `query`, or are nearest to `vector`, best first."""
     question = Question(body.query, body.vector, body.limit, body.filter, body.mode)
-    found = _search(path.name, question)
+    found = find(path.name, question)
     return answer(Listing[HitOutput](data=[render.hit(hit) for hit in found.hits]))
 
 
 @looked_up_again
-def _search(name: str, question: Question) -> Answer:
+def find(name: str, question: Question) -> Answer:
+    """The answer of the collection `name`. Raises: NotFound, Invalid; what the provider raises."""
     began = time.perf_counter()
     with transaction() as conn:
         collection = lookup.collection(conn, name)
