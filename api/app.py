@@ -6,6 +6,7 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import BaseConverter
 
 from api import auth, cors, faults, observe, openapi, problems, ratelimit
+from api.console import site
 from api.outputs import Problem
 from api.process import Process
 from api.request import Request
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> Api:
         app.register_api(routes.bp)
     app.register_blueprint(later.bp)
     app.register_blueprint(health.bp)
+    site.register(app)
     return app
 
 
