@@ -31,7 +31,7 @@ def check() -> None:
     if request.method not in ("GET", "HEAD", "OPTIONS") and not _is_from_here():
         raise Forbidden("this form was sent from elsewhere: open the console in your browser and send it from there")
     if request.endpoint not in OPEN:
-        auth.admit(signing.sent_key())
+        auth.let_in(signing.sent_key())
 
 
 def finish(response: Response) -> Response:

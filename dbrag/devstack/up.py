@@ -92,6 +92,7 @@ def _show(console: Console, root: Path, addresses: Mapping[str, Any]) -> None:
     rows = {
         "API": addresses["api"],
         "API's documentation": f"{addresses['api']}/docs",
+        "Console": f"{addresses['api']}/console",
         "Flower": addresses["flower"],
         "Embeddings": addresses["embeddings"],
         "Addresses, API key": root / ".dbrag" / "stack.json",
