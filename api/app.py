@@ -70,6 +70,7 @@ def create_app(settings: Settings) -> Api:
     observe.register(app)
     cors.register(app, settings.cors_origins)
     app.before_request(auth.authorise)
+    site.register(app)
     if settings.rate_limit and process.requests:
         ratelimit.register(app, settings.rate_limit, process.requests)
     problems.register(app)
@@ -90,7 +91,6 @@ def create_app(settings: Settings) -> Api:
         app.register_api(routes.bp)
     app.register_blueprint(later.bp)
     app.register_blueprint(health.bp)
-    site.register(app)
     return app
 
 

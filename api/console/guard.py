@@ -24,10 +24,12 @@ HEADERS = {
 
 
 def check() -> None:
-    """Runs before each page: the key in the cookie is looked up anew, so that a revoked one opens nothing any more.
+    """Runs before each request: everything under /console, whether it exists or not, needs the key in the cookie.
 
-    Raises: Unauthorized, Forbidden.
+    It is looked up anew, so that a revoked one opens nothing any more. Raises: Unauthorized, Forbidden.
     """
+    if not _is_ours():
+        return
     if request.method not in ("GET", "HEAD", "OPTIONS") and not _is_from_here():
         raise Forbidden("this form was sent from elsewhere: open the console in your browser and send it from there")
     if request.endpoint not in OPEN:
@@ -36,7 +38,7 @@ def check() -> None:
 
 def finish(response: Response) -> Response:
     """Runs after each request: errors under /console become pages, or lead to the sign-in."""
-    if request.path != "/console" and not request.path.startswith("/console/"):
+    if not _is_ours():
         return response
     if response.mimetype == "application/problem+json":
         response = _page(response)
@@ -44,6 +46,10 @@ def finish(response: Response) -> Response:
     if request.endpoint != STATIC:
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _is_ours() -> bool:
+    return request.path == "/console" or request.path.startswith("/console/")
 
 
 def _is_from_here() -> bool:

@@ -6,7 +6,10 @@ from api.console import files, guard, jobs, navigation, queues, search, show, si
 
 
 def register(app: Flask) -> None:
-    """Serve the console at /console. It is no part of the OpenAPI document."""
+    """Serve the console at /console. It is no part of the OpenAPI document.
+
+    To be called before whatever counts requests by who asks, which is known from here on.
+    """
     console = Blueprint(
         "console",
         __name__,
@@ -15,10 +18,10 @@ def register(app: Flask) -> None:
         static_folder="static",
         static_url_path="/static",
     )
-    console.before_request(guard.check)
     for pages in (navigation, signing, jobs, files, search, queues):
         console.register_blueprint(pages.bp)
     app.register_blueprint(console)
+    app.before_request(guard.check)
     app.after_request(guard.finish)
     app.jinja_env.filters.update(show.FILTERS)
     app.jinja_env.globals.update(sections=navigation.sections, may=navigation.may)

@@ -57,8 +57,10 @@ def test_a_key_opens_the_console_and_signing_out_closes_it(app: Api, key: Callab
     cookie = answer.headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=Strict", "Path=/console"} <= set(cookie.split("; "))
     assert "Jobs" in text(client.get("/console/jobs"))
+    assert "nothing is at this address" in text(client.get("/console/nowhere"))
     assert post(client, "/console/sign-out").location == "/console/sign-in"
-    assert client.get("/console/jobs").status_code == 303
+    for path in (*MENU, "/console", "/console/nowhere"):
+        assert client.get(path).location.startswith("/console/sign-in?next="), path
 
 
 def test_over_https_the_cookie_stays_there(app: Api, key: Callable[..., str]) -> None:
