@@ -1,6 +1,6 @@
 """Pages of other origins in browsers (CORS): those that the operator names may call the API, nobody else may.
 
-Keys travel in a header and never in a cookie, so credentials are not allowed: a page has to know its key.
+Keys travel to /v1 in a header and never in a cookie, so credentials are not allowed: a page has to know its key.
 """
 
 from collections.abc import Collection

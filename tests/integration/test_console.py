@@ -9,7 +9,7 @@ from console_client import HERE, browser, field, files, post, sign_in, text
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.app import Api
+from api.app import Api, create_app
 from dbrag.accounts import keys
 from dbrag.accounts.model import Scope
 from dbrag.database.pool import connect
@@ -66,6 +66,20 @@ def test_a_key_opens_the_console_and_signing_out_closes_it(app: Api, key: Callab
 def test_over_https_the_cookie_stays_there(app: Api, key: Callable[..., str]) -> None:
     answer = browser(app).post("/console/sign-in", data={"key": key()}, headers=HERE, base_url="https://localhost")
     assert "Secure" in answer.headers["Set-Cookie"].split("; ")
+
+
+def test_pages_count_as_requests_of_their_key_and_their_looks_do_not(
+    api_settings: Settings, key: Callable[..., str]
+) -> None:
+    app = create_app(Settings.model_validate(api_settings.model_dump() | {"rate_limit": "2/hour"}))
+    client = sign_in(app, key())
+    with client.get("/console/static/console.css") as style:
+        assert style.status_code == 200
+    assert [client.get("/console/jobs").status_code for _ in range(3)] == [200, 200, 429]
+    refused = client.get("/console/queues")
+    assert (refused.status_code, "one key may send 2 requests" in text(refused)) == (429, True)
+    assert refused.headers["Retry-After"]
+    app.extensions["dbrag"].close()
 
 
 def test_a_wrong_key_is_asked_for_again(app: Api) -> None:
