@@ -28,6 +28,7 @@ SECTIONS = (
     Section("Send files", "console.files.form", Scope.INGEST),
     Section("Search", "console.search.form", Scope.SEARCH),
     Section("Queues", "console.queues.index", Scope.READ),
+    Section("Usage", "console.usage.index", Scope.READ),
 )
 
 

@@ -36,6 +36,11 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def day(at: datetime) -> str:
+    """A day, in UTC as usage counts days."""
+    return f"{at.astimezone(UTC):%Y-%m-%d}"
+
+
 def usd(amount: float) -> str:
     """A price in dollars; small ones in full, as most are."""
     digits = 2 if amount == 0 or amount >= 0.01 else 8
@@ -58,5 +63,5 @@ def tone(status: Status | ItemStatus) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (duration, ago, moment, usd, number, spelled, tone)
+    function.__name__: function for function in (duration, ago, moment, day, usd, number, spelled, tone)
 }

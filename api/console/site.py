@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Flask
 
-from api.console import files, guard, jobs, navigation, queues, search, show, signing
+from api.console import files, guard, jobs, navigation, queues, search, show, signing, usage
 
 
 def register(app: Flask) -> None:
@@ -18,7 +18,7 @@ def register(app: Flask) -> None:
         static_folder="static",
         static_url_path="/static",
     )
-    for pages in (navigation, signing, jobs, files, search, queues):
+    for pages in (navigation, signing, jobs, files, search, queues, usage):
         console.register_blueprint(pages.bp)
     app.register_blueprint(console)
     app.before_request(guard.check)

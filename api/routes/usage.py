@@ -30,7 +30,7 @@ def get_usage(query: UsageQuery) -> Response:
 
     By job there are pages, newest first; searches belong to no job, and are in `total` only.
     """
-    since, until = _span(query)
+    since, until = span(query)
     if query.cursor and query.by is not By.JOB:
         raise Invalid("only `by=job` has pages", faults=(Fault("?cursor", "must be left out, or `by` be `job`"),))
     tenant_id = lookup.tenant_id()
@@ -54,7 +54,7 @@ def get_usage(query: UsageQuery) -> Response:
     )
 
 
-def _span(query: UsageQuery) -> tuple[datetime, datetime]:
+def span(query: UsageQuery) -> tuple[datetime, datetime]:
     """From when, and before when. Raises: Invalid."""
     until = query.until or datetime.now(UTC)
     since = query.since or _days_before(until)

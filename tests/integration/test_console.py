@@ -1,6 +1,8 @@
 """The console's pages, in this process: who sees what, what a form does, and that nothing is shown but as text."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.app import Api, create_app
-from dbrag.accounts import keys
+from dbrag.accounts import budgets, keys
 from dbrag.accounts.model import Scope
 from dbrag.database.pool import connect
 from dbrag.documents import endings
@@ -24,6 +26,7 @@ MENU = {
     "/console/files": Scope.INGEST,
     "/console/search": Scope.SEARCH,
     "/console/queues": Scope.READ,
+    "/console/usage": Scope.READ,
 }
 
 
@@ -345,6 +348,32 @@ def test_queues_show_what_waits_and_collections_what_they_do(client: FlaskClient
     assert all(queue in page for queue in ("critical", "default", "low", "jobs waiting", "messages of all tenants"))
     assert name_of(collection) in page
     assert "paused" in page
+
+
+def test_usage_is_summed_up_by_day_and_by_what_one_chooses(
+    app: Api, key: Callable[..., str], api_settings: Settings
+) -> None:
+    tenant = f"spender-{uuid4()}"
+    client = sign_in(app, key(tenant=tenant))
+    assert "Nothing was spent" in text(client.get("/console/usage"))
+    with connect(api_settings) as conn:
+        conn.execute(
+            "INSERT INTO usage (tenant_id, model, texts, prompt_tokens, texts_from_cache, cost_usd) "
+            "SELECT id, model, 1, tokens, 2, 0.5 FROM tenants, "
+            "(VALUES ('small', 1000), ('large', 250)) AS spent (model, tokens) WHERE name = %s",
+            [tenant],
+        )
+    assert f"{datetime.now(UTC):%Y-%m-%d} 1,250 2 4 $1.00" in text(client.get("/console/usage"))
+    by_model = client.get("/console/usage?by=model")
+    assert "large 250 1 2 $0.50" in text(by_model)
+    assert [f'width="{width}"' in by_model.text for width in ("100.0", "25.0")] == [True, True]
+    assert client.get("/console/usage?by=weather").status_code == 422
+    assert "The operator has set none" in text(by_model)
+    with connect(api_settings) as conn:
+        budgets.put(conn, tenant, {"day": Decimal("0.75")})
+    spent = text(client.get("/console/usage"))
+    assert "It is spent: what costs waits until" in spent
+    assert "today $1.00 of $0.75 this month $1.00 (no bound)" in spent
 
 
 def test_the_openapi_document_does_not_speak_of_it(call: Call) -> None:

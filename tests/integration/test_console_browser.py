@@ -107,7 +107,8 @@ def test_every_page_fits_a_phone_and_none_complains(
     path = platform.collection("console-phone")
     job = platform.ingest(path, [{"external_id": "a-long-name/" * 20, "text": "A text."}])
     platform.wait(job)
-    for address in ("jobs", f"jobs/{job}?items=all", "files", "search?collection=console-phone&query=text", "queues"):
+    search = "search?collection=console-phone&query=text"
+    for address in ("jobs", f"jobs/{job}?items=all", "files", search, "queues", "usage"):
         page.open(f"{console}/{address}")
         page.picture(tmp_path / "phone.png", 375, 800, "dark")
         assert page.run("document.documentElement.scrollWidth") <= 375, address
