@@ -8,6 +8,7 @@ from uuid import uuid4
 import jwt
 import pytest
 from api_client import Call, body, caller
+from console_client import sign_in
 
 from api.app import Api, create_app
 from dbrag.accounts import tenants
@@ -51,6 +52,15 @@ def test_a_jwt_acts_for_its_tenant_within_its_scopes(holder: Callable[..., Call]
     assert holder(scope="manage")("PUT", collection, json={"dimensions": 4}).status_code == 201
     assert body(holder(sub="b")("GET", "/v1/collections"))["data"][0]["name"] == name
     assert call("GET", collection).status_code == 200
+
+
+def test_a_jwt_signs_in_to_the_console_until_it_expires(jwt_app: Api, tenant: str) -> None:
+    claims = {"tenant": tenant, "scope": "read", "sub": tenant}
+    browser = sign_in(jwt_app, jwt.encode(claims | {"exp": int(time.time()) + 60}, SECRET, "HS256"))
+    assert browser.get("/console/jobs").status_code == 200
+    expired = jwt.encode(claims | {"exp": int(time.time()) - 600}, SECRET, "HS256")
+    browser.set_cookie("dbrag_console", expired, path="/console")
+    assert browser.get("/console/jobs").location.startswith("/console/sign-in?")
 
 
 def test_a_jwt_without_the_scope_is_told_which(holder: Callable[..., Call]) -> None:
