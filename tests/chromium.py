@@ -28,6 +28,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--no-sandbox",  # root, and many containers, cannot have one; all it opens are pages of our own
     "--no-first-run",
     "--no-default-browser-check",
     "--no-proxy-server",
@@ -133,7 +134,8 @@ class Page:
         while b"\0" not in self._unread:
             assert select.select([self._answers], [], [], PATIENCE_S)[0], "the browser does not answer"
             read = os.read(self._answers, 1 << 20)
-            assert read, "the browser has ended"
+            if not read:
+                raise BrokenPipeError("the browser has ended")
             self._unread += read
         message, _, self._unread = self._unread.partition(b"\0")
         return json.loads(message)
@@ -153,11 +155,11 @@ def installed() -> str | None:
 
 @contextmanager
 def chromium(command: str, profile: Path) -> Iterator[Page]:
-    """A running browser with a new profile."""
+    """A running browser with a new profile. Raises: BrokenPipeError where it ends at once."""
     theirs, ours = os.pipe(), os.pipe()
     # Copied upwards first, so that becoming 3 and 4 neither overwrites the other.
     read, write = (fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (theirs[0], ours[1]))
-    flags = [*FLAGS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    flags = [*FLAGS, f"--user-data-dir={profile}"]
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", WITH_PIPE, str(read), str(write), command, *flags, "about:blank"],
         pass_fds=(read, write),
