@@ -3,21 +3,25 @@
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 
 from dbrag.catalog import connections, secrets
-from dbrag.cli import catalog_render, options, output, render
+from dbrag.cli import catalog_render, complete, options, output, render
+from dbrag.cli.exit_codes import of_jobs
 from dbrag.cli.ingest import failed_items
-from dbrag.cli.options import Api, Key
-from dbrag.cli.tally import exit_code, tally, usd
+from dbrag.cli.options import Api, Json, Key
+from dbrag.cli.tally import tally, usd
 from dbrag.cli.watch import board, follow
+from dbrag.client.model import Answer
 from dbrag.database.pool import connect
 from dbrag.jobs.model import Queue
 from dbrag.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Which table of which database answers a question?")
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the connection.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=complete.connection, help="Name of the connection.")
+]
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know, in your own words.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the API's answer.")]
 
 
 @app.command()
@@ -35,7 +39,7 @@ def add(
     """Register a PostgreSQL database. The DSN is asked for, or taken from DBRAG_DSN: a shell remembers options."""
     wish = {"sample_rows": sample_rows, "update_every_s": update_every_s, "masking": {"columns": mask or []}}
     with options.open_client(api, key) as client:
-        connection = client.put_connection(name, dsn=dsn, **wish)
+        connection = client.catalog.put_connection(name, dsn=dsn, **wish)
     output.remark(f"{name}: {connection.database} at {connection.host}. Next: dbrag catalog update {name}")
 
 
@@ -53,7 +57,7 @@ def update(
     """Describe what is new or has changed. Ends with 0 if all tables are described, 3 if some failed."""
     console = output.answers()
     with options.open_client(api, key) as client:
-        job = client.update_catalog(name, schema=schema, table=table, force=force, queue=queue.value)
+        job = client.catalog.update(name, schema=schema, table=table, force=force, queue=queue.value)
         if not wait:
             console.print(job.id)
             return
@@ -64,22 +68,33 @@ def update(
         console.print(f"{jobs[0].counts.completed} tables are described ({same}); {usd(total.cost_usd)}.", markup=False)
         if failed := failed_items(client, jobs):
             console.print(render.failures(failed))
-    raise typer.Exit(exit_code(jobs))
+    raise typer.Exit(of_jobs(jobs))
 
 
 @app.command("list")
 def list_(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Its tables; all connections without.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", autocompletion=complete.connection, help="Its tables; all connections without."
+        ),
+    ] = None,
+    as_json: Json = False,
     api: Api = None,
     key: Key = None,
 ) -> None:
     """List connections, or the described tables of one."""
     with options.open_client(api, key) as client:
         if name is None:
-            shown = catalog_render.connections(list(client.connections()))
+            found = list(client.catalog.connections())
+            shown = catalog_render.connections(found)
         else:
-            shown = catalog_render.tables(list(client.tables(name)))
-    output.answers().print(shown)
+            found = list(client.catalog.tables(name))
+            shown = catalog_render.tables(found)
+    if as_json:
+        output.json([one.model_dump(mode="json", by_alias=True) for one in found])
+    else:
+        output.answers().print(shown)
 
 
 @app.command()
@@ -92,9 +107,8 @@ def show(
 ) -> None:
     """Show what the catalog knows of one table."""
     with options.open_client(api, key) as client:
-        found, whole = client.table(name, table)
-    console = output.answers()
-    console.print_json(whole) if as_json else console.print(catalog_render.table(found))
+        found = client.catalog.table(name, table)
+    _print(found, catalog_render.table(found), as_json=as_json)
 
 
 @app.command()
@@ -108,25 +122,23 @@ def search(
 ) -> None:
     """Find the tables that answer a question, and how they are joined."""
     with options.open_client(api, key) as client:
-        found, whole = client.search_catalog(question, connection, limit)
-    console = output.answers()
-    console.print_json(whole) if as_json else console.print(catalog_render.found(found))
+        found = client.catalog.search(question, connection, limit)
+    _print(found, catalog_render.found(found), as_json=as_json)
 
 
 @app.command()
 def route(question: Question, as_json: Json = False, api: Api = None, key: Key = None) -> None:
     """Say whether documents, tables or both answer a question, with the best of each."""
     with options.open_client(api, key) as client:
-        found, whole = client.route(question)
-    console = output.answers()
-    console.print_json(whole) if as_json else console.print(catalog_render.route(found))
+        found = client.catalog.route(question)
+    _print(found, catalog_render.route(found), as_json=as_json)
 
 
 @app.command()
 def delete(name: Name, api: Api = None, key: Key = None) -> None:
     """Forget a connection and what the catalog has of it; the database itself is left alone."""
     with options.open_client(api, key) as client:
-        client.delete_connection(name)
+        client.catalog.delete_connection(name)
     output.remark(f"Deleted {name}.")
 
 
@@ -143,3 +155,10 @@ def encrypt_anew() -> None:
     with connect(settings) as conn:
         done = connections.encrypt_anew(conn, settings)
     output.remark(f"{done} DSNs are encrypted with the first key.")
+
+
+def _print(found: Answer, shown: RenderableType, *, as_json: bool) -> None:
+    if as_json:
+        output.json(found.model_dump(mode="json", by_alias=True))
+    else:
+        output.answers().print(shown)

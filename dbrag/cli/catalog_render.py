@@ -7,8 +7,8 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from dbrag.cli.catalog_model import Connection, JoinPath, Route, Table, TableHit, TablesFound, TableSummary
 from dbrag.cli.render import hits
+from dbrag.client.catalog_model import Connection, JoinPath, Route, Table, TableHit, TablesFound, TableSummary
 
 PURPOSE_CHARS = 160
 ROUTED = 2

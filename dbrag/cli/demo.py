@@ -9,22 +9,23 @@ import typer
 from rich.console import Console
 from rich.padding import Padding
 
-from dbrag.cli import demo_catalog, output, render
-from dbrag.cli.address import Address
-from dbrag.cli.client import Client, is_loopback
+from dbrag.cli import demo_catalog, demo_resume, output, render
 from dbrag.cli.ingest import failed_items
-from dbrag.cli.model import Item, Job
 from dbrag.cli.sources import Source, find
 from dbrag.cli.tally import Tally, tally, usd
-from dbrag.cli.watch import board, follow
+from dbrag.cli.upload import Upload
+from dbrag.client import Client
+from dbrag.client.model import Estimate, Item, Job
+from dbrag.client.transport import is_loopback
 from dbrag.errors import Permanent
-from dbrag.jobs.model import Queue, Status
+from dbrag.jobs.model import Status
 
 COLLECTION = "samples"
 MODEL = "text-embedding-3-small"
 # What the embedded stack's model has by nature; OpenAI's model can be shortened to it.
 DIMENSIONS = 256
 BROKEN = "broken"
+BATCH_FILES = 4
 NOTE = {
     "external_id": "note",
     "title": "A note, sent as JSON",
@@ -65,8 +66,9 @@ def demo() -> None:
     )
     with running_stack(root) as stack:
         _addresses(console, stack, time.monotonic() - begun)
-        with Client(Address(stack["api"], stack["api_key"]), notice=output.remark) as client:
-            wrong = Tour(client, console).run(files, is_local=is_loopback(stack["embeddings"]))
+        with Client(stack["api"], stack["api_key"], notice=output.remark) as client:
+            tour = Tour(client, console, stack["api_key"])
+            wrong = tour.run(files, is_local=is_loopback(stack["embeddings"]))
             wrong += _databases(client, console, stack, root)
     _heading(console, "Where to look next")
     console.print(NEXT, markup=False, soft_wrap=True)
@@ -80,35 +82,39 @@ def demo() -> None:
 class Tour:
     """The guided way through a running stack."""
 
-    def __init__(self, client: Client, console: Console) -> None:
+    def __init__(self, client: Client, console: Console, key: str) -> None:
         self._client = client
         self._console = console
+        self._key = key
 
     def run(self, files: Sequence[Source], *, is_local: bool) -> list[str]:
         """Ingest `files`, search them, show the cost (`is_local`: none was paid).
 
         Returns what did not go as it should, a sentence each.
         """
-        jobs = self._ingest(files)
+        price, jobs = self._ingest(files)
         failed = failed_items(self._client, jobs)
         self._outcome(jobs, failed)
         silent = self._search()
-        self._cost(tally(jobs), is_local=is_local)
+        self._cost(price, tally(jobs), is_local=is_local)
         return ingest_faults(jobs, failed, {file.name for file in files if is_broken(file)}) + silent
 
-    def _ingest(self, files: Sequence[Source]) -> list[Job]:
-        _heading(self._console, f"2. Sending {len(files)} files of samples/ and docs/ as one batch, a note as JSON")
+    def _ingest(self, files: Sequence[Source]) -> tuple[Estimate, list[Job]]:
+        _heading(self._console, f"2. Sending a note as JSON, and {len(files)} files of samples/ and docs/, interrupted")
         self._client.put_collection(COLLECTION, model=MODEL, dimensions=DIMENSIONS)
-        batch = self._client.send_files(COLLECTION, files, Queue.DEFAULT)
-        note = self._client.send_document(COLLECTION, NOTE)
-        for name, job in (("batch", batch), ("note", note)):
-            self._say(f"{name}: accepted as job {job.id}, queue {job.queue}")
-        with board(self._console) as shown:
-            return follow(self._client, [batch, note], shown)
+        note = self._client.submit_document(COLLECTION, NOTE)
+        self._say(f"note: accepted as job {note.id}, queue {note.queue}")
+        upload = Upload(self._client, COLLECTION, batch_files=BATCH_FILES)
+        price = demo_resume.dry_run(upload, self._console, files)
+        jobs = demo_resume.ingest(upload, self._console, self._key, sample_paths(Path.cwd()), files)
+        return price, [*jobs, self._client.wait(note.id)]
 
     def _outcome(self, jobs: Sequence[Job], failed: Sequence[Item]) -> None:
+        total = tally(jobs)
+        self._say(f"{total.done - total.failed} of {total.total} documents are searchable, in {len(jobs)} jobs")
         for job in jobs:
-            self._say(f"job {job.id} {job.status}: {job.counts.completed} of {job.counts.total} documents searchable")
+            if job.status is not Status.SUCCEEDED:
+                self._say(f"job {job.id} {job.status}: {job.counts.completed} of {job.counts.total}")
         if failed:
             self._say("Some samples are broken on purpose: failed items of a job that completed with errors.")
             self._console.print(Padding(render.failures(failed), (0, 0, 0, 2), expand=False))
@@ -124,7 +130,7 @@ class Tour:
                 silent.append(f"The search for “{question}” found nothing.")
         return silent
 
-    def _cost(self, total: Tally, *, is_local: bool) -> None:
+    def _cost(self, price: Estimate, total: Tally, *, is_local: bool) -> None:
         _heading(self._console, "4. What it cost")
         self._say(
             f"{total.prompt_tokens:,} tokens were embedded, {total.texts_from_cache} texts came from stored vectors."
@@ -133,6 +139,7 @@ class Tour:
             self._say(f"OpenAI's {MODEL} would have cost {usd(total.cost_usd)}; the local model costs nothing.")
         else:
             self._say(f"{MODEL} cost {usd(total.cost_usd)}.")
+        self._say(f"The dry run had said {usd(price.cost_usd)} for the files.")
 
     def _say(self, text: str) -> None:
         self._console.print(f"  {text}", markup=False, soft_wrap=True)
@@ -155,9 +162,10 @@ def is_broken(file: Source) -> bool:
 
 
 def ingest_faults(jobs: Sequence[Job], failed: Sequence[Item], broken: set[str]) -> list[str]:
-    """What is not as the samples make it: the batch completes with errors, the broken files and only they fail."""
+    """What is not as the samples make it: the broken files fail, and nothing else does."""
     faults: list[str] = []
-    for job, expected in zip(jobs, (Status.COMPLETED_WITH_ERRORS, Status.SUCCEEDED), strict=True):
+    for job in jobs:
+        expected = Status.COMPLETED_WITH_ERRORS if job.counts.failed else Status.SUCCEEDED
         if job.status is not expected:
             faults.append(f"Job {job.id} ended {job.status}, not {expected}.")
     names = {item.external_id for item in failed}
@@ -168,11 +176,16 @@ def ingest_faults(jobs: Sequence[Job], failed: Sequence[Item], broken: set[str])
 
 def samples(root: Path) -> list[Source]:
     """The documents of samples/ and docs/. Raises: Permanent where this is no checkout."""
+    # What lies in a folder below, such as databases/, is no document.
+    return find(sample_paths(root), recursive=False, base=root)
+
+
+def sample_paths(root: Path) -> list[str]:
+    """What `dbrag ingest` is to be called with for the same. Raises: Permanent."""
     folder = root / "samples"
     if not folder.is_dir():
         raise Permanent(f"There is no samples/ in {root}: run `make demo` in a checkout of dbrag.")
-    # What lies in a folder below, such as databases/, is no document.
-    return find([str(folder), *map(str, (root / "docs").glob("*.md"))], recursive=False, base=root)
+    return [str(folder), *map(str, sorted((root / "docs").glob("*.md")))]
 
 
 def _heading(console: Console, text: str) -> None:

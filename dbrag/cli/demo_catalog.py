@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.padding import Padding
 
 from dbrag.cli import catalog_render, render
-from dbrag.cli.client import Client
 from dbrag.cli.ingest import failed_items
 from dbrag.cli.tally import tally, usd
 from dbrag.cli.watch import board, follow
+from dbrag.client import Client
 from dbrag.jobs.model import Status
 
 NAME = "shop"
@@ -47,8 +47,8 @@ def sample_database(database_url: str, root: Path) -> str:
 
 def describe(client: Client, console: Console, dsn: str) -> list[str]:
     """Registers the database and describes its tables. Returns what did not go as it should, a sentence each."""
-    client.put_connection(NAME, dsn=dsn)
-    job = client.update_catalog(NAME)
+    client.catalog.put_connection(NAME, dsn=dsn)
+    job = client.catalog.update(NAME)
     console.print(f"  accepted as job {job.id}, kind {job.kind}, queue {job.queue}", markup=False)
     with board(console) as shown:
         [job] = follow(client, [job], shown)
@@ -67,7 +67,7 @@ def route(client: Client, console: Console) -> list[str]:
     """Asks three questions. Returns those that were sent the wrong way, a sentence each."""
     wrong: list[str] = []
     for question, target in QUESTIONS.items():
-        found, _ = client.route(question)
+        found = client.catalog.route(question)
         console.print(f"  “{question}”", style="bold")
         console.print(Padding(catalog_render.route(found), (0, 0, 1, 2), expand=False))
         if found.target not in (target, "both"):

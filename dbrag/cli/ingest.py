@@ -1,35 +1,27 @@
 """`dbrag ingest`: send files as documents, and follow them until they are searchable."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from dbrag.cli import options, output, render
-from dbrag.cli.client import Client
-from dbrag.cli.model import Item, Job, Problem
-from dbrag.cli.sources import Source, batches, find
-from dbrag.cli.tally import exit_code, tally, usd
-from dbrag.cli.watch import Board, board, follow, refresh
-from dbrag.errors import TooLarge
+from dbrag.cli import estimate, options, output, render, resume
+from dbrag.cli.exit_codes import ExitCode, of_jobs
+from dbrag.cli.sources import BATCH_FILES, find
+from dbrag.cli.tally import tally, usd
+from dbrag.cli.upload import Sent, Upload
+from dbrag.cli.watch import board, follow
+from dbrag.client import Client
+from dbrag.client.model import Item, Job
 from dbrag.jobs.model import ItemStatus, Queue
 
 # A full queue answers 429 until workers catch up; for a large ingestion that is normal.
 PATIENCE_S = 900.0
 
 
-@dataclass(slots=True)
-class Sent:
-    """What the API accepted, and the files it would not take at all."""
-
-    jobs: list[Job] = field(default_factory=list[Job])
-    refused: list[Item] = field(default_factory=list[Item])
-
-
-def ingest(
+def ingest(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files, folders or globs.")],
     collection: options.Collection,
     queue: Annotated[
@@ -37,44 +29,54 @@ def ingest(
     ] = Queue.DEFAULT,
     recursive: Annotated[bool, typer.Option(help="Take the folders inside folders too.")] = True,
     wait: Annotated[bool, typer.Option(help="Follow the jobs until they end; else print their ids.")] = True,
+    again: Annotated[bool, typer.Option("--again", help="Send what was sent before, too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing to keep; print what it would cost.")] = False,
+    batch_files: Annotated[int, typer.Option(min=1, max=2000, help="Files in a batch at most.")] = BATCH_FILES,
+    as_json: options.Json = False,
     api: options.Api = None,
     key: options.Key = None,
 ) -> None:
     """Send files to a collection, which is created if need be; a file's path becomes its document's external_id.
 
-    Ends with 0 if every document is searchable, 3 if some failed, 1 if something else went wrong.
+    The same command again goes on where it was interrupted: files that were sent from this folder, and have neither
+    changed nor failed since, are left out (.dbrag/ingest/ says which), unless --again is given.
+
+    Ends with 0 if every document is searchable, 3 if some failed, 1 if something else went wrong, 4 if it may go well
+    later.
     """
     files = find(paths, recursive=recursive, base=Path.cwd())
-    console = output.answers()
     with options.open_client(api, key, patience_s=PATIENCE_S) as client:
+        upload = Upload(client, collection, queue, batch_files)
+        if dry_run:
+            estimate.show(upload, files, again=again, as_json=as_json)
+            return
         if client.ensure_collection(collection):
             output.remark(f"Created the collection {collection}.")
-        with board(console if wait else output.remarks()) as shown:
-            sent = send(client, collection, files, queue, shown)
-            if wait:
-                sent.jobs = follow(client, sent.jobs, shown)
-        report(client, console, sent) if wait else list_ids(console, sent)
-    raise typer.Exit(3 if sent.refused else exit_code(sent.jobs) if wait else 0)
-
-
-def send(client: Client, collection: str, files: Sequence[Source], queue: Queue, shown: Board) -> Sent:
-    """Send `files` batch by batch, showing meanwhile how far the earlier batches are."""
-    sent = Sent()
-    for batch in batches(files):
-        try:
-            sent.jobs.append(client.send_files(collection, batch, queue))
-        except TooLarge as exc:
-            if len(batch) > 1:
-                raise
-            sent.refused.append(_refused(batch[0], exc))
-        sent.jobs = refresh(client, sent.jobs)
-        shown.show(tally(sent.jobs, expected=len(files)))
-    return sent
+        with upload.open_journal(again=again) as written:
+            earlier = resume.earlier_jobs(client, written)
+            plan = resume.plan(files, written.known)
+            if plan.before:
+                output.remark(f"resumed: {plan.before:,} of {len(files):,} files were sent before; --again sends all")
+            with board(output.remarks() if as_json or not wait else output.answers()) as shown:
+                sent = upload.run(plan, earlier, written, shown)
+                if wait:
+                    sent.jobs = follow(client, sent.jobs, shown)
+            resume.settle(client, written, sent.jobs)
+        if as_json:
+            output.json(_result(client, collection, sent))
+        elif wait:
+            report(client, output.answers(), sent)
+        else:
+            list_ids(sent)
+    raise typer.Exit(ExitCode.SOME_FAILED if sent.refused else of_jobs(sent.jobs) if wait else ExitCode.OK)
 
 
 def report(client: Client, console: Console, sent: Sent) -> None:
     """Say what became of everything, failed items last with their reasons."""
     total = tally(sent.jobs)
+    if not (sent.jobs or sent.refused):
+        console.print("Nothing was left to be sent.")
+        return
     completed = sum(job.counts.completed for job in sent.jobs)
     paid = f"{total.prompt_tokens} tokens, {usd(total.cost_usd)}, {total.texts_from_cache} texts from the cache"
     console.print(f"{completed} of {total.total + len(sent.refused)} documents are searchable; {paid}.", markup=False)
@@ -87,16 +89,33 @@ def report(client: Client, console: Console, sent: Sent) -> None:
 
 
 def failed_items(client: Client, jobs: Iterable[Job]) -> list[Item]:
-    return [item for job in jobs if job.counts.failed for item in client.failed_items(job.id)]
+    return [item for job in jobs if job.counts.failed for item in client.items(job.id, ItemStatus.FAILED)]
 
 
-def list_ids(console: Console, sent: Sent) -> None:
+def list_ids(sent: Sent) -> None:
     for job in sent.jobs:
-        console.print(job.id)
+        typer.echo(job.id)
     if sent.refused:
         output.remark("\n".join(f"{item.external_id}: {item.error and item.error.detail}" for item in sent.refused))
 
 
-def _refused(file: Source, error: TooLarge) -> Item:
-    problem = Problem(code=error.code, detail=error.detail)
-    return Item(index=0, external_id=file.name, status=ItemStatus.FAILED, error=problem)
+def _result(client: Client, collection: str, sent: Sent) -> dict[str, Any]:
+    """What scripts get; `documents` and `usage` are those of `jobs`."""
+    total = tally(sent.jobs)
+    failed = sent.refused + failed_items(client, sent.jobs)
+    return {
+        "collection": collection,
+        "sent_before": sent.before,
+        "documents": {
+            "total": total.total + len(sent.refused),
+            "completed": sum(job.counts.completed for job in sent.jobs),
+            "failed": total.failed + len(sent.refused),
+        },
+        "usage": {
+            "prompt_tokens": total.prompt_tokens,
+            "texts_from_cache": total.texts_from_cache,
+            "cost_usd": total.cost_usd,
+        },
+        "failed": [item.model_dump(mode="json", include={"external_id", "error"}) for item in failed],
+        "jobs": [job.model_dump(mode="json") for job in sent.jobs],
+    }

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from dbrag.cli import output
+from dbrag.cli import complete, output
 from dbrag.cli.address import find_address
-from dbrag.cli.client import Client
+from dbrag.client import Client
 
 Api = Annotated[
     str | None,
@@ -17,10 +17,14 @@ Key = Annotated[
     str | None,
     typer.Option("--key", envvar="DBRAG_API_KEY", help="API key; default: the key of this folder's stack."),
 ]
-Collection = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
+Collection = Annotated[
+    str, typer.Option("--collection", "-c", autocompletion=complete.collection, help="Name of the collection.")
+]
+JobId = Annotated[str, typer.Argument(metavar="ID", autocompletion=complete.job, help="Id of the job.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def open_client(api: str | None, key: str | None, *, patience_s: float = 60.0) -> Client:
     """A client for the API that options, environment or the stack of this folder name."""
-    return Client(find_address(api, key, Path.cwd()), notice=output.remark, patience_s=patience_s)
+    address = find_address(api, key, Path.cwd())
+    return Client(address.api, address.key, notice=output.remark, patience_s=patience_s)

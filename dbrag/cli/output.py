@@ -1,5 +1,6 @@
 """Where text goes: answers to stdout, errors and side remarks to stderr."""
 
+import json as _json
 import sys
 
 import typer
@@ -12,6 +13,11 @@ PLAIN_WIDTH = 120
 def answers() -> Console:
     """The console for what was asked for; made when needed, so that it follows sys.stdout."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def json(data: object) -> None:
+    """An answer for a program: nothing else is on stdout then."""
+    typer.echo(_json.dumps(data, ensure_ascii=False, indent=2))
 
 
 def remarks() -> Console:

@@ -8,8 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dbrag.cli.model import Hit, Item, Job
 from dbrag.cli.tally import doing, usd
+from dbrag.client.model import Budget, Collection, Hit, Item, Job, Spent, UsageReport
 from dbrag.jobs.model import Status
 
 SNIPPET_CHARS = 320
@@ -64,6 +64,39 @@ def hits(found: Sequence[Hit], snippet_chars: int = SNIPPET_CHARS) -> Renderable
     return Group(*lines)
 
 
+def collection(one: Collection) -> RenderableType:
+    """Everything one look at a collection should tell."""
+    chunking = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in one.chunking.items())
+    facts = [
+        ("collection", one.name),
+        ("vectors", f"{one.model}, {one.dimensions} dimensions, {one.storage}"),
+        ("chunks", chunking),
+        ("words", one.language or ""),
+        ("created", f"{one.created_at:%Y-%m-%d %H:%M:%S %Z}"),
+        ("paused", f"since {one.paused_at:%Y-%m-%d %H:%M:%S %Z}" if one.paused_at else ""),
+    ]
+    if change := one.building:
+        facts.append(("becomes", f"{change.model}, {change.dimensions} dimensions: job {change.job_id}"))
+    grid = Table.grid(padding=(0, 2))
+    for label, value in facts:
+        if value:
+            grid.add_row(Text(label, "dim"), Text(value))
+    return grid
+
+
+def usage(report: UsageReport, by: str) -> RenderableType:
+    """A line a day, model, … , the sum, and what is left of a budget."""
+    table = Table(by, box=None, pad_edge=False, show_footer=True)
+    sums = _spent(report.total)
+    table.columns[0].footer = "total"
+    for heading, total in zip(("tokens", "texts", "from cache", "cost"), sums, strict=True):
+        table.add_column(heading, justify="right", footer=total)
+    name = "job_id" if by == "job" else by
+    for row in report.data:
+        table.add_row(str(getattr(row, name) or f"({row.about})"), *_spent(row))
+    return Group(table, _budget(report.budget)) if report.budget else table
+
+
 def snippet(text: str, chars: int) -> str:
     """The beginning of a text on one line, cut at a word."""
     flat = " ".join(text.split())
@@ -84,6 +117,18 @@ def age(span: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+def _spent(row: Spent) -> tuple[str, str, str, str]:
+    tokens = row.prompt_tokens + row.completion_tokens
+    return f"{tokens:,}", f"{row.texts:,}", f"{row.texts_from_cache:,}", usd(row.cost_usd)
+
+
+def _budget(budget: Budget) -> str:
+    bounds = {"day": (budget.spent_day_usd, budget.day_usd), "month": (budget.spent_month_usd, budget.month_usd)}
+    parts = [f"{usd(spent)} of {usd(bound)} a {name}" for name, (spent, bound) in bounds.items() if bound is not None]
+    wait = f"; jobs wait until {budget.resets_at:%Y-%m-%d %H:%M %Z}" if budget.is_spent else ""
+    return f"budget: {', '.join(parts)}{wait}"
 
 
 def _facts(job: Job) -> list[tuple[str, RenderableType]]:

@@ -13,15 +13,14 @@ def search(
     collection: options.Collection,
     mode: Annotated[Mode, typer.Option(help="Go by the meaning, the words, or both.")] = Mode.VECTOR,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Passages at most.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the passages as JSON, whole and uncut.")] = False,
+    as_json: options.Json = False,
     api: options.Api = None,
     key: options.Key = None,
 ) -> None:
     """Print the passages of a collection that answer best, in meaning or by their words."""
-    console = output.answers()
     with options.open_client(api, key) as client:
         found = client.search(collection, text, limit, mode)
     if as_json:
-        console.print_json(data=[hit.model_dump() for hit in found])
+        output.json([hit.model_dump(mode="json") for hit in found])
     else:
-        console.print(render.hits(found))
+        output.answers().print(render.hits(found))

@@ -19,6 +19,7 @@ class Source:
     name: str
     path: Path
     size: int
+    mtime_ns: int = 0
 
     def read(self) -> bytes:
         try:
@@ -38,7 +39,8 @@ def find(arguments: Iterable[str], *, recursive: bool, base: Path) -> list[Sourc
     for argument in arguments:
         for root in _expand(argument):
             for path in _files(root, recursive=recursive):
-                source = Source(_name(path, root, base), path, path.stat().st_size)
+                stat = path.stat()
+                source = Source(_name(path, root, base), path, stat.st_size, stat.st_mtime_ns)
                 other = found.setdefault(source.name, source)
                 if other.path.resolve() != path.resolve():
                     raise Permanent(f"{other.path} and {path} would both be named {source.name}; send them separately.")

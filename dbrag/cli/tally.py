@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dbrag.cli.model import Job
+from dbrag.client.model import Job
 from dbrag.jobs.model import Kind, Status
 
 
@@ -67,11 +67,3 @@ def doing(job: Job) -> str:
 def usd(amount: float) -> str:
     """A price in dollars, in full: a document often costs less than a thousandth of a cent."""
     return f"${amount:.2f}" if amount == 0 or amount >= 0.01 else f"${amount:.8f}".rstrip("0")
-
-
-def exit_code(jobs: Iterable[Job]) -> int:
-    """0 if everything succeeded, 3 if items failed, 1 if a job failed or was cancelled without a failed item."""
-    jobs = list(jobs)
-    if any(job.counts.failed for job in jobs):
-        return 3
-    return 0 if all(job.status is Status.SUCCEEDED for job in jobs) else 1

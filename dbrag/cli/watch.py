@@ -1,7 +1,9 @@
 """Follow jobs until they end: one progress bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -10,11 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from dbrag.cli import output
-from dbrag.cli.client import Client
-from dbrag.cli.model import Job
+from dbrag.cli.exit_codes import ExitCode
 from dbrag.cli.tally import Tally, tally
+from dbrag.client import Client
+from dbrag.client.model import Job
 
-LOOK_EVERY_S = 0.5
+# Streams that are read at once; the jobs behind them wait in the same queue, mostly.
+AT_ONCE = 4
 # A log is read afterwards: enough lines to see that it moves, few enough to read.
 LINE_EVERY_S = 2.0
 
@@ -99,21 +103,53 @@ def board(console: Console) -> Board:
 
 
 def refresh(client: Client, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs as they are now; final ones are not asked for again."""
-    return [job if job.status.is_final else client.job(job.id) for job in jobs]
+    """The jobs as they are now, as far as a quick look goes: at the first that have not ended."""
+    now = {job.id: client.job(job.id) for job in [job for job in jobs if not job.status.is_final][:AT_ONCE]}
+    return [now.get(job.id, job) for job in jobs]
 
 
 def follow(client: Client, jobs: Sequence[Job], shown: Board) -> list[Job]:
     """The jobs, once all have ended. Ctrl-C leaves them running and says how to look again."""
-    jobs = list(jobs)
+    latest = {job.id: job for job in jobs}
+    try:
+        shown.show(tally(latest.values()))
+        for job in _changes(client, [job.id for job in jobs if not job.status.is_final]):
+            latest[job.id] = job
+            shown.show(tally(latest.values()))
+    except KeyboardInterrupt as exc:
+        unfinished = " ".join(job.id for job in latest.values() if not job.status.is_final)
+        output.remark(f"The work goes on without you. Look again with: dbrag jobs watch {unfinished}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from exc
+    return list(latest.values())
+
+
+def _changes(client: Client, job_ids: Sequence[str]) -> Iterator[Job]:
+    """Whatever changes of these jobs, the first ones first, until all have ended.
+
+    AT_ONCE threads read a job's stream each. They are daemons: Ctrl-C does not wait for the next event.
+    """
+    news: SimpleQueue[Job | BaseException] = SimpleQueue()
+    to_read: SimpleQueue[str] = SimpleQueue()
+    for job_id in job_ids:
+        to_read.put(job_id)
+    for _ in range(min(AT_ONCE, len(job_ids))):
+        Thread(target=_read, args=(client, to_read, news), daemon=True).start()
+    left = set(job_ids)
+    while left:
+        job = news.get()
+        if isinstance(job, BaseException):
+            raise job
+        yield job
+        if job.status.is_final:
+            left.remove(job.id)
+
+
+def _read(client: Client, to_read: SimpleQueue[str], news: SimpleQueue[Job | BaseException]) -> None:
     try:
         while True:
-            shown.show(tally(jobs))
-            if all(job.status.is_final for job in jobs):
-                return jobs
-            time.sleep(LOOK_EVERY_S)
-            jobs = refresh(client, jobs)
-    except KeyboardInterrupt as exc:
-        unfinished = " ".join(job.id for job in jobs if not job.status.is_final)
-        output.remark(f"The work goes on without you. Look again with: dbrag jobs watch {unfinished}")
-        raise typer.Exit(130) from exc
+            for job in client.watch(to_read.get_nowait()):
+                news.put(job)
+    except Empty:
+        pass
+    except BaseException as exc:  # whoever waits for news has to hear of it, whatever it is
+        news.put(exc)

@@ -1,6 +1,7 @@
 """`make demo`, as a newcomer runs it."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -35,8 +36,16 @@ def demo(checkout: Path) -> subprocess.CompletedProcess[str]:
 def test_the_demo_works_twice_and_pays_once(checkout: Path) -> None:
     first = demo(checkout)
     assert first.returncode == 0, first.stdout + first.stderr
-    for part in ("completed_with_errors", "broken-truncated.pdf", "us-constitution.docx", "would have cost $0.00"):
+    parts = (
+        "completed_with_errors",
+        "broken-truncated.pdf",
+        "us-constitution.docx",
+        "would have cost $0.00",
+        "resumed: ",
+    )
+    for part in parts:
         assert part in first.stdout
+    assert re.search(r"resumed: \d+ of \d+ files were sent before", first.stdout)
     again = demo(checkout)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "0 tokens were embedded" in again.stdout

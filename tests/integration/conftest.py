@@ -93,4 +93,4 @@ def dbrag(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     key = platform.client.headers["Authorization"].removeprefix("Bearer ")
     for name, value in {**platform.servers.env, "DBRAG_API_URL": platform.api.url, "DBRAG_API_KEY": key}.items():
         monkeypatch.setenv(name, value)
-    return lambda *arguments: CliRunner().invoke(app, arguments)
+    return lambda *arguments, **options: CliRunner().invoke(app, arguments, **options)

@@ -1,6 +1,9 @@
 """The command line against a running platform."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,9 +92,72 @@ def test_jobs_are_steered_one_by_one_and_by_filter(platform: Platform, dbrag: Db
     over = dbrag("jobs", "move", job["id"], "critical")
     assert (over.exit_code, over.stderr[:6]) == (1, "error:")
     with platform.down(platform.worker):
-        waits = dbrag("ingest", "good.txt", "--collection", "cli-steered", "--no-wait").stdout.strip()
+        waits = dbrag("ingest", "good.txt", "-c", "cli-steered", "--no-wait", "--again").stdout.strip()
         assert "critical" in dbrag("jobs", "move", waits, "critical").stdout
     platform.wait(waits)
+
+
+def test_what_commands_answer_is_json_for_programs(platform: Platform, dbrag: Dbrag) -> None:
+    platform.collection("cli-json")
+    Path("good.txt").write_text("A text for programs.")
+    Path("empty.txt").touch()
+    sent = dbrag("ingest", ".", "--collection", "cli-json", "--json")
+    assert sent.exit_code == 3
+    result = json.loads(sent.stdout)
+    (job,) = result["jobs"]
+    assert result["documents"] == {"total": 2, "completed": 1, "failed": 1}
+    assert [(item["external_id"], item["error"]["code"]) for item in result["failed"]] == [("empty.txt", "invalid")]
+    assert (job["status"], result["usage"]["prompt_tokens"]) == ("completed_with_errors", job["usage"]["prompt_tokens"])
+    for command in ("show", "watch"):
+        found = json.loads(dbrag("jobs", command, job["id"], "--json").stdout)
+        (whole,) = found if command == "watch" else [found]
+        assert (whole["id"], [item["external_id"] for item in whole["failed_items"]]) == (job["id"], ["empty.txt"])
+    assert [one["id"] for one in json.loads(dbrag("jobs", "list", "-c", "cli-json", "--json").stdout)] == [job["id"]]
+    assert "cli-json" in {one["name"] for one in json.loads(dbrag("collections", "list", "--json").stdout)}
+    assert json.loads(dbrag("collections", "show", "cli-json", "--json").stdout)["chunking"]["max_tokens"] == 40
+    (hit,) = json.loads(dbrag("search", "programs", "-c", "cli-json", "--mode", "text", "--json").stdout)
+    assert (hit["text"], hit["metadata"], hit["highlights"]) == ("A text for programs.", {}, [{"start": 11, "end": 19}])
+    assert json.loads(dbrag("catalog", "list", "--json").stdout) == []
+
+
+def test_a_collection_is_made_shown_and_deleted_when_that_is_meant(dbrag: Dbrag) -> None:
+    made = dbrag("collections", "create", "cli-made", "--dimensions", "64", "--max-tokens", "50")
+    assert made.exit_code == 0
+    assert "cli-made: text-embedding-3-small, 64 dimensions" in made.stderr
+    assert "50 max tokens" in dbrag("collections", "show", "cli-made").stdout
+    again = dbrag("collections", "create", "cli-made", "--dimensions", "32")
+    assert (again.exit_code, "There is a collection cli-made already" in again.stderr) == (1, True)
+    assert dbrag("collections", "delete", "cli-made", input="n\n").exit_code == 1
+    assert dbrag("collections", "show", "cli-made").exit_code == 0
+    assert dbrag("collections", "delete", "cli-made", input="y\n").exit_code == 0
+    assert dbrag("collections", "delete", "cli-made", "--yes").exit_code == 1
+
+
+COMPLETED = [
+    ("dbrag search x -c cli-comp", {"cli-complete"}),
+    ("dbrag jobs list --collection cli-comp", {"cli-complete"}),
+    ("dbrag collections delete cli-comp", {"cli-complete"}),
+    ("dbrag collections sh", {"show"}),
+    ("dbrag search x -c cli-comp --api http://127.0.0.1:9 -c ", set[str]()),
+]
+
+
+@pytest.mark.parametrize(("line", "offered"), COMPLETED)
+def test_a_shell_completes_names(platform: Platform, dbrag: Dbrag, line: str, offered: set[str]) -> None:
+    platform.collection("cli-complete")
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_DBRAG_COMPLETE": "complete_bash"}
+    program = [str(Path(sys.executable).with_name("dbrag"))]
+    answer = subprocess.run(program, env=os.environ | words, check=True, capture_output=True, text=True)
+    assert (set(answer.stdout.split()), answer.stderr) == (offered, "")
+
+
+def test_a_shell_completes_ids_of_jobs(platform: Platform, dbrag: Dbrag) -> None:
+    path = platform.collection("cli-complete")
+    job_id = platform.ingest(path, [{"text": "A text."}])
+    words = {"COMP_WORDS": f"dbrag jobs show {job_id[:20]}", "COMP_CWORD": "3", "_DBRAG_COMPLETE": "complete_bash"}
+    program = [str(Path(sys.executable).with_name("dbrag"))]
+    answer = subprocess.run(program, env=os.environ | words, check=True, capture_output=True, text=True)
+    assert job_id in answer.stdout.split()
 
 
 def test_a_collection_is_paused_and_resumed(platform: Platform, dbrag: Dbrag) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dbrag.cli.model import Job
+from dbrag.client.model import Job
 
 
 def job(**changes: Any) -> Job:

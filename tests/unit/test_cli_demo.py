@@ -5,7 +5,7 @@ from pathlib import Path
 from cli_examples import ended
 
 from dbrag.cli.demo import ingest_faults, samples
-from dbrag.cli.model import Item
+from dbrag.client.model import Item
 from dbrag.jobs.model import ItemStatus
 
 BROKEN = {"samples/broken.pdf", "samples/broken.docx"}
@@ -27,13 +27,13 @@ def test_a_good_sample_that_fails_is_a_fault() -> None:
 
 
 def test_a_broken_sample_that_passes_is_a_fault() -> None:
-    faults = ingest_faults([ended("succeeded", total=9), ended("succeeded")], [], BROKEN)
-    assert len(faults) == 2
+    (fault,) = ingest_faults([ended("succeeded", total=9), ended("succeeded")], [], BROKEN)
+    assert "samples/broken.pdf" in fault
 
 
-def test_a_note_that_fails_is_a_fault() -> None:
+def test_a_job_that_fails_as_a_whole_is_a_fault() -> None:
     jobs = [ended("completed_with_errors", total=9, failed=2), ended("failed", failed=1)]
-    assert ingest_faults(jobs, failed(*BROKEN), BROKEN) == ["Job 0199 ended failed, not succeeded."]
+    assert ingest_faults(jobs, failed(*BROKEN), BROKEN) == ["Job 0199 ended failed, not completed_with_errors."]
 
 
 def test_what_lies_below_the_samples_is_no_document(tmp_path: Path) -> None:

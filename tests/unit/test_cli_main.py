@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from dbrag.cli.exit_codes import ExitCode
 from dbrag.cli.main import app
 from dbrag.cli.settings_table import settings_table
 from dbrag.settings import Settings
@@ -25,7 +26,6 @@ def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "command",
     [
         ["jobs", "list"],
-        ["jobs", "list", "--api", "http://127.0.0.1:9", "--key", "x"],
         ["jobs", "show", "1", "--api", "nonsense", "--key", "x"],
         ["search", "text", "-c", "docs"],
         ["ingest", "missing.pdf", "-c", "docs"],
@@ -42,6 +42,13 @@ def test_a_command_that_cannot_do_its_work_ends_with_one_line_and_1(command: lis
     assert result.stdout == ""
     assert result.stderr.startswith("error: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_api_that_is_away_may_be_there_later() -> None:
+    result = run.invoke(app, ["jobs", "list", "--api", "http://127.0.0.1:9", "--key", "x"])
+    assert (result.exit_code, result.stdout) == (ExitCode.TRY_LATER, "")
+    assert result.stderr.startswith("error: No API answers at http://127.0.0.1:9 ")
+    assert "make up" in result.stderr
 
 
 def test_a_misspelt_command_line_ends_with_2() -> None:

@@ -7,8 +7,9 @@ from cli_examples import ended, job
 from rich.console import Console, RenderableType
 
 from dbrag.cli import render
-from dbrag.cli.model import Hit, Item, Problem
-from dbrag.cli.tally import doing, exit_code, tally, usd
+from dbrag.cli.exit_codes import of_jobs
+from dbrag.cli.tally import doing, tally, usd
+from dbrag.client.model import Hit, Item, Problem
 from dbrag.jobs.model import ItemStatus
 
 
@@ -82,7 +83,7 @@ def test_small_prices_keep_their_digits(amount: float, shown: str) -> None:
     ],
 )
 def test_the_exit_code_tells_failed_items_from_other_ends(jobs: list[render.Job], code: int) -> None:
-    assert exit_code(jobs) == code
+    assert of_jobs(jobs) == code
 
 
 def test_job_details_tell_status_reason_counts_cost_and_failed_items() -> None:

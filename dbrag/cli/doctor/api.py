@@ -3,8 +3,9 @@
 import httpx
 
 from dbrag.cli.address import Address
-from dbrag.cli.client import Client, is_loopback
 from dbrag.cli.doctor.model import TIMEOUT_S, Finding, ok, wrong
+from dbrag.client import Client
+from dbrag.client.transport import is_loopback
 from dbrag.errors import DbragError
 
 
@@ -21,8 +22,8 @@ def check_api(address: Address) -> Finding:
 
 def check_key(address: Address) -> Finding:
     try:
-        with Client(address, notice=lambda _: None, patience_s=0) as client:
-            client.jobs({}, limit=1)
+        with Client(address.api, address.key, patience_s=0, timeout_s=TIMEOUT_S) as client:
+            client.jobs(limit=1)
     except DbragError as exc:
         return wrong(exc.detail, "Make a key with `dbrag keys create` and set DBRAG_API_KEY.")
     return ok("accepted")

@@ -1,11 +1,11 @@
-"""What the API's answers on the catalog hold, as far as the command line shows it."""
+"""What the API's answers on the catalog hold, which databases, which tables, which joins."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from dbrag.cli.model import Hit
+from dbrag.client.model import Answer, Hit
 
 
-class Connection(BaseModel):
+class Connection(Answer):
     """A registered database."""
 
     name: str
@@ -17,7 +17,7 @@ class Connection(BaseModel):
     update_every_s: int | None = None
 
 
-class TableSummary(BaseModel):
+class TableSummary(Answer):
     """A described table, in a list."""
 
     connection: str
@@ -34,17 +34,17 @@ class TableSummary(BaseModel):
         return f"{self.schema_}.{self.table}"
 
 
-class Description(BaseModel):
+class Description(Answer):
     """What a table is for."""
 
     purpose: str
     grain: str = ""
-    key_columns: list[str] = []
-    synonyms: list[str] = []
-    questions: list[str] = []
+    key_columns: list[str] = Field(default_factory=list[str])
+    synonyms: list[str] = Field(default_factory=list[str])
+    questions: list[str] = Field(default_factory=list[str])
 
 
-class Column(BaseModel):
+class Column(Answer):
     """`comment` is the database's own."""
 
     name: str
@@ -52,7 +52,7 @@ class Column(BaseModel):
     comment: str | None = None
 
 
-class ForeignKey(BaseModel):
+class ForeignKey(Answer):
     """`columns` refer to `target_columns` of the target."""
 
     columns: list[str]
@@ -61,7 +61,7 @@ class ForeignKey(BaseModel):
     target_columns: list[str]
 
 
-class Table(BaseModel):
+class Table(Answer):
     """One described table, whole."""
 
     connection: str
@@ -76,7 +76,7 @@ class Table(BaseModel):
     row_estimate: int | None = None
 
 
-class TableHit(BaseModel):
+class TableHit(Answer):
     """A table that answers a question; `columns` are those whose names or comments speak of it."""
 
     connection: str
@@ -91,7 +91,7 @@ class TableHit(BaseModel):
         return f"{self.schema_}.{self.table}"
 
 
-class Step(BaseModel):
+class Step(Answer):
     """One join: these columns of one table are those of the other."""
 
     from_table: str
@@ -100,20 +100,20 @@ class Step(BaseModel):
     to_columns: list[str]
 
 
-class JoinPath(BaseModel):
+class JoinPath(Answer):
     """How two tables that were found are joined."""
 
     steps: list[Step]
 
 
-class TablesFound(BaseModel):
+class TablesFound(Answer):
     """The tables that answer a question best, and how they are joined."""
 
     data: list[TableHit]
     joins: list[JoinPath]
 
 
-class Scores(BaseModel):
+class Scores(Answer):
     """How probable it is that one side answers the question (0–1)."""
 
     documents: float
@@ -126,7 +126,7 @@ class DocumentHit(Hit):
     collection: str
 
 
-class Route(BaseModel):
+class Route(Answer):
     """Where a question is answered: `documents`, `tables`, `both` or `none`."""
 
     target: str

@@ -1,9 +1,12 @@
 """An error answer of the API, turned back into the error it stands for."""
 
+from datetime import UTC, datetime
+
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from dbrag import errors
+from dbrag.client.retry_after import retry_after_s
 from dbrag.errors import DbragError, Permanent, Transient
 
 BY_STATUS: dict[int, type[Permanent]] = {
@@ -34,6 +37,7 @@ class Problem(BaseModel):
     detail: str = ""
     code: str = "internal"
     request_id: str | None = None
+    retryable: bool = False
     errors: list[Fault] = []
 
 
@@ -44,22 +48,19 @@ def refusal(response: httpx.Response) -> DbragError:
     except ValidationError:  # not dbrag: a proxy, or another program on that port
         problem = Problem()
     detail = _sentence(response, problem)
-    if response.status_code in PASSING:
-        return Transient(detail, code=problem.code, retry_after_s=_retry_after_s(response))
-    return BY_STATUS.get(response.status_code, Permanent)(detail, code=problem.code)
+    faults = tuple(errors.Fault(fault.pointer, fault.detail) for fault in problem.errors)
+    if response.status_code in PASSING or problem.retryable:
+        asked_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
+        return Transient(detail, code=problem.code, faults=faults, retry_after_s=asked_s)
+    if problem.code == errors.NotAvailable.code:
+        return errors.NotAvailable(detail, faults=faults)
+    return BY_STATUS.get(response.status_code, Permanent)(detail, code=problem.code, faults=faults)
 
 
 def _sentence(response: httpx.Response, problem: Problem) -> str:
     said = problem.detail or problem.title or response.reason_phrase or "an answer without a reason"
     places = "; ".join(f"{fault.pointer}: {fault.detail}".lstrip(": ") for fault in problem.errors)
     sentence = f"{said} ({places})" if places else said
-    if response.status_code == 401:
-        sentence = f"{sentence.rstrip('.')}. Give the key with --key or DBRAG_API_KEY."
     if response.status_code == 500:  # only the server's log knows more
         sentence += f" (request id {problem.request_id or 'unknown'})"
     return sentence
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None

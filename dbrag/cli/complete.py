@@ -1,0 +1,43 @@
+"""What a shell offers after TAB: names that the API knows. Without an API, or with a slow one, nothing."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import typer
+
+from dbrag.cli.address import find_address
+from dbrag.client import Client
+from dbrag.errors import DbragError
+
+# Who has pressed TAB waits for it.
+TIMEOUT_S = 1.0
+JOBS = 20
+
+
+def collection(ctx: typer.Context, incomplete: str) -> list[str]:
+    found: list[str] = []
+    with suppress(DbragError):
+        found = [one.name for one in _client(ctx).collections()]
+    return [name for name in found if name.startswith(incomplete)]
+
+
+def job(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    """The newest jobs, with what tells them apart."""
+    with suppress(DbragError):
+        for one in _client(ctx).jobs(JOBS):
+            if one.id.startswith(incomplete):
+                yield one.id, f"{one.kind} {one.status}"
+
+
+def connection(ctx: typer.Context, incomplete: str) -> list[str]:
+    found: list[str] = []
+    with suppress(DbragError):
+        found = [one.name for one in _client(ctx).catalog.connections()]
+    return [name for name in found if name.startswith(incomplete)]
+
+
+def _client(ctx: typer.Context) -> Client:
+    """For the API of the command line so far, of the environment, or of the running stack."""
+    address = find_address(ctx.params.get("api"), ctx.params.get("key"), Path.cwd())
+    return Client(address.api, address.key, patience_s=0, timeout_s=TIMEOUT_S)
