@@ -100,3 +100,33 @@ def test_errors_name_the_field_and_have_their_class(platform: Platform, client: 
     assert [fault.pointer for fault in caught.value.faults] == ["/limit"]
     with Client(platform.api.url, "dbrag_nobody") as stranger, pytest.raises(Unauthorized):
         stranger.jobs()
+
+
+def test_a_jobs_events_are_read_to_their_end_and_from_any_of_them_on(
+    platform: Platform, client: Client, name: str
+) -> None:
+    with platform.down(platform.worker):
+        job = client.submit(name, [{"text": f"Number {number}."} for number in range(20)])
+        stream = client.events(job.id)
+        events = [next(stream)]
+    events += stream
+    assert events[-1].kind == "end"
+    assert events[-1].job is not None
+    assert events[-1].job.status is Status.SUCCEEDED
+    changes = [event.change.status for event in events if event.change]
+    assert (changes[0], changes[-1]) == (Status.QUEUED, Status.SUCCEEDED)
+    ids = [event.id for event in events if event.id]
+    behind = client.events(job.id, last_event_id=ids[0])
+    assert [event.id for event in behind if event.id] == ids[1:]
+
+
+def test_events_go_on_when_the_api_was_killed_meanwhile(platform: Platform, client: Client, name: str) -> None:
+    with platform.down(platform.worker):
+        job = client.submit(name, [{"text": "Read after a restart."}])
+        stream = client.events(job.id)
+        first = next(stream)
+        with platform.down(platform.api):
+            pass
+    rest = list(stream)
+    assert rest[-1].kind == "end"
+    assert first.id not in {event.id for event in rest}
