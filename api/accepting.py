@@ -6,8 +6,8 @@ from typing import cast
 
 from flask import Response, request
 
-from api import lookup, waiting
-from api.answers import accepted, job_answer, job_body
+from api import lookup, render, waiting
+from api.answers import accepted, job_answer
 from api.inputs import IngestQuery, JobHeaders
 from api.process import here, runtime
 from api.request import Request
@@ -68,7 +68,7 @@ def once(header: JobHeaders, make: Callable[[Connection], Job], coming: int = 0)
         first = idempotency.begin(conn, asked) if asked else None
         job = jobs.get(conn, lookup.tenant_id(), first.job_id) if first else make(conn)
         if asked and not first:
-            idempotency.keep(conn, asked, idempotency.First(job.id, job_body(job).model_dump_json(by_alias=True)))
+            idempotency.keep(conn, asked, idempotency.First(job.id, render.job(job).model_dump_json(by_alias=True)))
     if first:
         wanted = waiting.preferred_s(header.prefer) > 0
         response = accepted(job, header) if wanted else job_answer(*first)

@@ -1,16 +1,15 @@
 """How a view answers: a model as JSON, a page of a list, a job that was accepted."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 from pydantic import BaseModel
 
 from api import render, waiting
 from api.inputs import JobHeaders
-from api.outputs import JobOutput, Page
+from api.outputs import Page
 from api.process import runtime
 from dbrag.jobs.model import Job
 
@@ -28,15 +27,29 @@ def page(found: Sequence[T], limit: int, cursor: Callable[[T], object], rendered
     return answer(Page[Any](data=[rendered(entry) for entry in shown], has_more=has_more, next_cursor=next_cursor))
 
 
-def job_body(job: Job) -> JobOutput:
-    return render.job(job, datetime.now(UTC))
+def unless_known(response: Response, version: str | None = None) -> Response:
+    """304 without a body where the client has this version already (RFC 9110, 13.1.2); None: the body is the version.
+
+    The tag is weak, since bodies of one version may differ in what passes by itself.
+    """
+    response.headers["Cache-Control"] = "private, no-cache"  # keep it, but ask
+    if version:
+        response.set_etag(version, weak=True)
+    else:
+        response.add_etag(weak=True)
+    response.make_conditional(request)
+    return response
 
 
 def accepted(job: Job, header: JobHeaders) -> Response:
     """The 202 for a job whose transaction has been committed; waits for its end first where that is preferred."""
     runtime().publisher.poke()
-    job = waiting.until_final(job, waiting.preferred_s(header.prefer))
-    return job_answer(job.id, job_body(job).model_dump_json(by_alias=True))
+    seconds = waiting.preferred_s(header.prefer)
+    job, waited = waiting.until_final(job, seconds)
+    response = job_answer(job.id, render.job(job).model_dump_json(by_alias=True))
+    if waited:
+        response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
+    return response
 
 
 def job_answer(job_id: UUID, body: str) -> Response:

@@ -19,7 +19,6 @@ from api.routes import (
     health,
     index,
     jobs,
-    later,
     queues,
     search,
     tables,
@@ -89,7 +88,6 @@ def create_app(settings: Settings) -> Api:
         usage,
     ):
         app.register_api(routes.bp)
-    app.register_blueprint(later.bp)
     app.register_blueprint(health.bp)
     return app
 

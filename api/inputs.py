@@ -228,6 +228,18 @@ class ItemsQuery(PageQuery):
     status: ItemStatus | None = None
 
 
+class EventsHeaders(Parameters):
+    last_event_id: int = Field(
+        0, alias="Last-Event-ID", ge=0, lt=1 << 63, description="The `id` of the last event seen: go on behind it."
+    )
+
+
+class ConditionHeaders(Parameters):
+    if_none_match: str | None = Field(
+        None, alias="If-None-Match", description="The `ETag` of what is known: 304 without a body while it is the same."
+    )
+
+
 class JobHeaders(Parameters):
     prefer: str | None = Field(
         None, alias="Prefer", description="`wait=N`: hold the answer until the job ends, for N (at most 30) seconds."

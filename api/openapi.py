@@ -49,6 +49,14 @@ TOO_MUCH_WAITING: dict[int, dict[str, Any]] = {
     429: {**PROBLEM, **_LATER, "description": f"`too_much_waiting`: of this tenant. {_RATE_LIMITED}"},
     503: {**PROBLEM, **_LATER, "description": "`too_much_waiting` in all; or the database is away."},
 }
+EVENT_STREAM = {
+    "description": "`event: status` (with an id) for every change of status, `event: progress` with the job where its "
+    "counts or progress have changed, `event: end` with the job when it is over; then the stream ends.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+TOO_MANY_STREAMS = {**PROBLEM, **_LATER, "description": "`too_many_streams`; or the database is away."}
+ETAG = {"ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}}}
+NOT_MODIFIED = {"description": "It is as it was with this `ETag`.", "headers": ETAG}
 
 
 def blueprint(name: str, about: str) -> APIBlueprint:

@@ -103,8 +103,12 @@ class CountsOutput(BaseModel):
 class ProgressOutput(BaseModel):
     stage: str = Field(description="waiting, extracting, describing, embedding, indexing or done")
     percent: float
-    eta_seconds: float | None
-    queue_position: int | None
+    eta_seconds: float | None = Field(
+        description="As fast as so far; null while it waits, and before anything is done."
+    )
+    queue_position: int | None = Field(
+        description="1 is served next; null where it waits in no line, far behind, or in lists of jobs."
+    )
 
 
 class UsageOutput(BaseModel):
@@ -128,6 +132,17 @@ class JobOutput(BaseModel):
     usage: UsageOutput
     result: dict[str, Any] | None
     error: dict[str, Any] | None
+
+
+class EventOutput(BaseModel):
+    """The `data` of an `event: status`."""
+
+    id: int
+    job_id: UUID
+    status: Status
+    attempt: int
+    at: datetime
+    status_reason: ReasonOutput | None
 
 
 class RetriedOutput(Page[JobOutput]):

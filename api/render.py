@@ -1,11 +1,12 @@
 """What dbrag's functions return, in the words of the API: pure, one function a thing."""
 
-from datetime import datetime
+from hashlib import sha256
 
 from api import outputs
 from dbrag.documents.model import Collection, Document
-from dbrag.jobs.model import Item, Job, QueueReport
+from dbrag.jobs.model import Event, Item, Job, QueueReport
 from dbrag.jobs.progress import progress
+from dbrag.jobs.reasons import reason
 from dbrag.vectors.estimate import Estimate
 from dbrag.vectors.model import Hit, IndexReport, Probe
 
@@ -34,8 +35,9 @@ def document(found: Document) -> outputs.DocumentOutput:
     return outputs.DocumentOutput.model_validate(found, from_attributes=True)
 
 
-def job(found: Job, now: datetime) -> outputs.JobOutput:
-    """The job body; `now` (aware) is what its time to go is counted from."""
+def job(found: Job) -> outputs.JobOutput:
+    """The job body."""
+    why = reason(found)
     return outputs.JobOutput(
         id=found.id,
         kind=found.kind,
@@ -45,12 +47,32 @@ def job(found: Job, now: datetime) -> outputs.JobOutput:
         started_at=found.started_at,
         finished_at=found.finished_at,
         attempt=found.attempt,
-        status_reason=_reason(found),
+        status_reason=why and outputs.ReasonOutput.model_validate(why, from_attributes=True),
         counts=outputs.CountsOutput.model_validate(found, from_attributes=True),
-        progress=outputs.ProgressOutput.model_validate(progress(found, now), from_attributes=True),
+        progress=outputs.ProgressOutput.model_validate(progress(found), from_attributes=True),
         usage=outputs.UsageOutput.model_validate(found, from_attributes=True),
         result=found.result,
         error=found.error,
+    )
+
+
+def version(body: outputs.JobOutput) -> str:
+    """The same for two bodies that differ in nothing but their time to go, which passes by itself."""
+    lasting = body.model_copy(update={"progress": body.progress.model_copy(update={"eta_seconds": None})})
+    return sha256(lasting.model_dump_json().encode()).hexdigest()[:32]
+
+
+def event(found: Event) -> outputs.EventOutput:
+    reason = None
+    if found.reason_code is not None:
+        reason = outputs.ReasonOutput(code=found.reason_code, detail=found.reason_detail, until=found.reason_until)
+    return outputs.EventOutput(
+        id=found.id,
+        job_id=found.job_id,
+        status=found.status,
+        attempt=found.attempt,
+        at=found.at,
+        status_reason=reason,
     )
 
 
@@ -86,9 +108,3 @@ def queue(found: QueueReport, messages: int | None) -> outputs.QueueOutput:
         consumed_at=found.consumed_at,
         messages=messages,
     )
-
-
-def _reason(found: Job) -> outputs.ReasonOutput | None:
-    if found.reason_code is None:
-        return None
-    return outputs.ReasonOutput(code=found.reason_code, detail=found.reason_detail, until=found.reason_until)

@@ -20,19 +20,19 @@ def preferred_s(prefer: str | None) -> float:
     return min(float(found[1]), AT_MOST_S) if found else 0.0
 
 
-def until_final(job: Job, seconds: float) -> Job:
-    """The job as it is when it ends, or after `seconds`; at once where too many wait already (a preference, no right).
+def until_final(job: Job, seconds: float) -> tuple[Job, bool]:
+    """The job as it is when it ends, or after `seconds`, and whether it was waited for.
 
-    No connection is held between two looks.
+    At once where too many wait already: it is a preference, no right. No connection is held between two looks.
     """
     if seconds <= 0 or not _seats.acquire(blocking=False):
-        return job
+        return job, False
     try:
         end = time.monotonic() + seconds
         while not job.status.is_final and time.monotonic() < end:
             time.sleep(LOOK_EVERY_S)
             with transaction() as conn:
                 job = jobs.get(conn, job.tenant_id, job.id)
-        return job
+        return job, True
     finally:
         _seats.release()

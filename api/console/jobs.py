@@ -9,7 +9,6 @@ from pydantic import ConfigDict, Field
 
 from api import lookup, render
 from api.accepting import admit, once
-from api.answers import job_body
 from api.auth import needs
 from api.console.forms import choices, read
 from api.inputs import JobHeaders, JobsQuery, Parameters
@@ -94,7 +93,7 @@ def _page() -> dict[str, Any]:
     names = {collection.id: collection.name for collection in standing}
     return {
         "query": query,
-        "jobs": [(job_body(job), names.get(job.collection_id or 0)) for job in shown],
+        "jobs": [(render.job(job), names.get(job.collection_id or 0)) for job in shown],
         "collections": standing,
         "live": _address(url_for(".index_fragment"), query),
         "newest": _address(url_for(".index"), query, cursor=None) if query.cursor else None,
@@ -118,7 +117,7 @@ def _job(job_id: UUID) -> dict[str, Any]:
         collection = collections.by_id(conn, job.collection_id) if job.collection_id else None
     shown = found[:ITEMS_ON_A_PAGE]
     return {
-        "job": job_body(job),
+        "job": render.job(job),
         "collection": collection,
         "items": [render.item(item) for item in shown],
         "query": query,

@@ -1,12 +1,21 @@
-"""Jobs: list, get, items, cancel, move, retry."""
+"""Jobs: list, get, items, events, cancel, move, retry."""
 
 from flask import Response
 
-from api import lookup, render
+from api import lookup, openapi, render, streams
 from api.accepting import admit, once
-from api.answers import accepted, answer, job_body, page
+from api.answers import accepted, answer, page, unless_known
 from api.auth import needs
-from api.inputs import ItemsQuery, JobHeaders, JobPath, JobsQuery, MoveInput, RetryInput
+from api.inputs import (
+    ConditionHeaders,
+    EventsHeaders,
+    ItemsQuery,
+    JobHeaders,
+    JobPath,
+    JobsQuery,
+    MoveInput,
+    RetryInput,
+)
 from api.openapi import blueprint
 from api.outputs import ItemOutput, JobOutput, Page, RetriedOutput
 from api.process import here, runtime
@@ -29,26 +38,39 @@ def list_jobs(query: JobsQuery) -> Response:
             before=query.cursor,
             limit=query.limit + 1,
         )
-    return page(found, query.limit, lambda last: last.id, job_body)
+    return page(found, query.limit, lambda last: last.id, render.job)
 
 
-@bp.get("/jobs/<uuid:job_id>", responses={200: JobOutput})
+@bp.get("/jobs/<uuid:job_id>", responses={200: JobOutput, 304: openapi.NOT_MODIFIED})
 @needs(Scope.READ)
-def get_job(path: JobPath) -> Response:
-    """One job."""
+def get_job(path: JobPath, header: ConditionHeaders) -> Response:
+    """One job. Its ETag stays while nothing of it changes but the time to go."""
     with transaction() as conn:
-        return answer(job_body(jobs.get(conn, lookup.tenant_id(), path.job_id)))
+        job = render.job(jobs.get(conn, lookup.tenant_id(), path.job_id))
+    return unless_known(answer(job), render.version(job))
 
 
-@bp.get("/jobs/<uuid:job_id>/items", responses={200: Page[ItemOutput]})
+@bp.get("/jobs/<uuid:job_id>/items", responses={200: Page[ItemOutput], 304: openapi.NOT_MODIFIED})
 @needs(Scope.READ)
-def list_items(path: JobPath, query: ItemsQuery) -> Response:
+def list_items(path: JobPath, query: ItemsQuery, header: ConditionHeaders) -> Response:
     """The documents or texts of a job, in the order they were sent in."""
     with transaction() as conn:
         found = jobs.items(
             conn, lookup.tenant_id(), path.job_id, status=query.status, after=query.cursor, limit=query.limit + 1
         )
-    return page(found, query.limit, lambda last: last.index, render.item)
+    return unless_known(page(found, query.limit, lambda last: last.index, render.item))
+
+
+@bp.get("/jobs/<uuid:job_id>/events", responses={200: openapi.EVENT_STREAM, 503: openapi.TOO_MANY_STREAMS})
+@needs(Scope.READ)
+def job_events(path: JobPath, header: EventsHeaders) -> Response:
+    """What happens to a job, as server-sent events until it is over; every 15 s a comment.
+
+    A stream may end before: then ask again with `Last-Event-ID`, as browsers do by themselves.
+    """
+    with transaction() as conn:
+        job = jobs.get(conn, lookup.tenant_id(), path.job_id)
+    return streams.of_job(job, header.last_event_id)
 
 
 @bp.post("/jobs/<uuid:job_id>:cancel", responses={202: JobOutput})
@@ -87,7 +109,7 @@ def retry_jobs(body: RetryInput) -> Response:
     retried = dead_letters.retry_matching(runtime().pool, lookup.tenant_id(), filters, body.limit, body.cursor)
     runtime().publisher.poke()
     shown = RetriedOutput(
-        data=[job_body(job) for job in retried.jobs],
+        data=[render.job(job) for job in retried.jobs],
         retried=len(retried.jobs),
         skipped=retried.skipped,
         has_more=retried.next_after is not None,

@@ -1,7 +1,7 @@
 """What an owner may ask of jobs: see, list, cancel, retry."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
 from dbrag.errors import Conflict, NotFound
+from dbrag.jobs import line
 from dbrag.jobs.model import EVERYTHING, Filters, Item, ItemStatus, Job, Kind, Queue, QueueReport, Status
 from dbrag.jobs.settle import finish, lock
 
@@ -76,11 +77,19 @@ def _insert(conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collect
 
 def get(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
     """One job. Raises: NotFound, for another tenant's too."""
+    if found := several(conn, [tenant_id], [job_id]):
+        return found[0]
+    raise NotFound(f"there is no job {job_id}")
+
+
+def several(
+    conn: Connection, tenant_ids: Collection[UUID], job_ids: Collection[UUID], depth: int = line.DEPTH
+) -> list[Job]:
+    """Those of the jobs that are of one of these tenants; places in a queue are counted to `depth`."""
     with conn.cursor(row_factory=class_row(Job)) as cursor:
-        job = cursor.execute(SQL.select_job, {"id": job_id, "tenant_id": tenant_id}).fetchone()
-    if job is None:
-        raise NotFound(f"there is no job {job_id}")
-    return job
+        asked = {"ids": list(job_ids), "tenant_ids": list(tenant_ids)}
+        found = cursor.execute(SQL.select_jobs, asked).fetchall()
+    return line.with_positions(conn, found, depth)
 
 
 def page(
@@ -91,10 +100,10 @@ def page(
     before: UUID | None = None,
     limit: int = 50,
 ) -> list[Job]:
-    """Jobs that match and are older than `before`, newest first."""
+    """Jobs that match and are older than `before`, newest first; without places in a queue, which cost a count."""
     with conn.cursor(row_factory=class_row(Job)) as cursor:
         return cursor.execute(
-            SQL.select_jobs,
+            SQL.select_page,
             asdict(filters) | {"tenant_id": tenant_id, "before": before, "limit": limit},
         ).fetchall()
 

@@ -63,8 +63,9 @@ class ItemStatus(StrEnum):
 class Job:
     """A row of `jobs` with what is summed up for it elsewhere (usage, place in the queue).
 
-    `chunks_total` and `chunks_done` count the chunks of the items split so far; `queue_position` is 1 for the job
-    that is served next and None once it has been claimed.
+    `chunks_total` and `chunks_done` count the chunks of the items split so far. `worked_s`: how long it has been at
+    work in all, while it is not over. `publish_again_at`: when it is published, where the broker did not take it.
+    `queue_position` is 1 for the job that is served next, and None where it waits in no line or was not asked for.
     """
 
     id: UUID
@@ -94,7 +95,23 @@ class Job:
     prompt_tokens: int = 0
     texts_from_cache: int = 0
     cost_usd: float = 0.0
+    worked_s: float = 0.0
+    publish_again_at: datetime | None = None
     queue_position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A job reached a status, and why where it waits: a row of `job_events`. Their ids grow in a job's own order."""
+
+    id: int
+    job_id: UUID
+    status: Status
+    attempt: int
+    at: datetime
+    reason_code: str | None
+    reason_detail: str | None
+    reason_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

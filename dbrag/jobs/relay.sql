@@ -44,9 +44,10 @@ WITH RECURSIVE published AS MATERIALIZED (
 SELECT t.id, t.kind, t.queue, t.publish_at FROM taken t JOIN chosen c USING (id) ORDER BY c.turn
 
 -- name: published
--- A message covers these jobs now, unless they have been claimed and marked anew since.
-UPDATE jobs j SET publish_at = NULL, published_at = now()
-FROM unnest(%(ids)s::uuid[], %(marks)s::timestamptz[]) AS p (id, mark) WHERE j.id = p.id AND j.publish_at = p.mark
+-- A message covers these jobs now, unless they have been claimed and marked anew since. `published_at` keeps the order in
+-- which the broker got them: whoever asks is told the place (line.sql).
+UPDATE jobs j SET publish_at = NULL, published_at = now() + p.place * interval '1 microsecond'
+FROM unnest(%(ids)s::uuid[], %(marks)s::timestamptz[]) WITH ORDINALITY AS p (id, mark, place) WHERE j.id = p.id AND j.publish_at = p.mark
 
 -- name: not_published
 -- The broker did not take these: they are due again soon, and this was no publication.

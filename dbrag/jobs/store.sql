@@ -11,35 +11,45 @@ SELECT %(job_id)s, %(tenant_id)s, item.index, item.external_id, item.status, ite
 FROM unnest(%(indexes)s::int[], %(external_ids)s::text[], %(statuses)s::text[], %(errors)s::text[])
      AS item (index, external_id, status, error)
 
--- name: select_job
--- One job as its owner sees it. A place in the queue exists while no worker has claimed it; nobody counts past 10,000.
-SELECT j.id, j.tenant_id, j.kind, j.status, j.queue, j.collection_id, j.created_at, j.started_at, j.finished_at,
-       j.attempt, j.reason_code, j.reason_detail, j.reason_until, j.total, j.completed, j.failed, j.skipped,
-       j.cancelled, j.cached, j.prepared, j.chunks_total, j.chunks_done, j.result, j.error,
-       u.prompt_tokens, u.texts_from_cache, u.cost_usd,
-       CASE WHEN j.status = 'queued' THEN 1 + (SELECT count(*) FROM (
-           SELECT FROM jobs o WHERE o.status = 'queued' AND o.queue = j.queue AND o.id < j.id LIMIT 10000) ahead)
-       END AS queue_position
-FROM jobs j, LATERAL (
-    SELECT coalesce(sum(prompt_tokens), 0)::bigint AS prompt_tokens,
-           coalesce(sum(texts_from_cache), 0)::bigint AS texts_from_cache,
-           coalesce(sum(cost_usd), 0)::float8 AS cost_usd
-    FROM usage WHERE job_id = j.id
-) u
-WHERE j.id = %(id)s AND j.tenant_id = %(tenant_id)s
-
 -- name: select_jobs
--- A page of a tenant's jobs, newest first (ids are UUIDv7). No places in the queue: each would cost a count.
+-- Jobs as their owners see them. `worked_s`: how long a job that is not over has been running in all, as its events tell.
+-- `publish_again_at`: when a job is published that the broker did not take.
 SELECT j.id, j.tenant_id, j.kind, j.status, j.queue, j.collection_id, j.created_at, j.started_at, j.finished_at,
        j.attempt, j.reason_code, j.reason_detail, j.reason_until, j.total, j.completed, j.failed, j.skipped,
        j.cancelled, j.cached, j.prepared, j.chunks_total, j.chunks_done, j.result, j.error,
-       u.prompt_tokens, u.texts_from_cache, u.cost_usd
+       CASE WHEN j.publish_count = 0 AND j.publish_at > now() THEN j.publish_at END AS publish_again_at,
+       w.worked_s, u.prompt_tokens, u.texts_from_cache, u.cost_usd
 FROM jobs j, LATERAL (
     SELECT coalesce(sum(prompt_tokens), 0)::bigint AS prompt_tokens,
            coalesce(sum(texts_from_cache), 0)::bigint AS texts_from_cache,
            coalesce(sum(cost_usd), 0)::float8 AS cost_usd
     FROM usage WHERE job_id = j.id
-) u
+) u, LATERAL (
+    SELECT coalesce(extract(epoch FROM sum(greatest(e.until - e.at, interval '0'))), 0)::float8 AS worked_s FROM (
+        SELECT status, reason_code, at, lead(at, 1, statement_timestamp()) OVER (ORDER BY id) AS until FROM job_events
+        WHERE job_id = j.id AND j.finished_at IS NULL) e
+    WHERE e.status = 'running' OR e.reason_code = 'embedding'
+) w
+WHERE j.id = ANY(%(ids)s) AND j.tenant_id = ANY(%(tenant_ids)s)
+
+-- name: select_page
+-- A page of a tenant's jobs, newest first (ids are UUIDv7), with the same of each.
+SELECT j.id, j.tenant_id, j.kind, j.status, j.queue, j.collection_id, j.created_at, j.started_at, j.finished_at,
+       j.attempt, j.reason_code, j.reason_detail, j.reason_until, j.total, j.completed, j.failed, j.skipped,
+       j.cancelled, j.cached, j.prepared, j.chunks_total, j.chunks_done, j.result, j.error,
+       CASE WHEN j.publish_count = 0 AND j.publish_at > now() THEN j.publish_at END AS publish_again_at,
+       w.worked_s, u.prompt_tokens, u.texts_from_cache, u.cost_usd
+FROM jobs j, LATERAL (
+    SELECT coalesce(sum(prompt_tokens), 0)::bigint AS prompt_tokens,
+           coalesce(sum(texts_from_cache), 0)::bigint AS texts_from_cache,
+           coalesce(sum(cost_usd), 0)::float8 AS cost_usd
+    FROM usage WHERE job_id = j.id
+) u, LATERAL (
+    SELECT coalesce(extract(epoch FROM sum(greatest(e.until - e.at, interval '0'))), 0)::float8 AS worked_s FROM (
+        SELECT status, reason_code, at, lead(at, 1, statement_timestamp()) OVER (ORDER BY id) AS until FROM job_events
+        WHERE job_id = j.id AND j.finished_at IS NULL) e
+    WHERE e.status = 'running' OR e.reason_code = 'embedding'
+) w
 WHERE j.tenant_id = %(tenant_id)s
   AND (%(status)s::text IS NULL OR j.status = %(status)s)
   AND (%(kind)s::text IS NULL OR j.kind = %(kind)s)
