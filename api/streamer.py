@@ -45,8 +45,8 @@ Look = Callable[[Collection[Watch]], dict[Watch, Sight]]
 class Streamer:
     """Its thread has the readers for itself; other threads only add some, and ask how many there are."""
 
-    def __init__(self, look: Look, *, stalled_s: float = STALLED_S) -> None:
-        self._look, self._stalled_s = look, stalled_s
+    def __init__(self, look: Look, *, stalled_s: float = STALLED_S, of_a_tenant: int = STREAMS_OF_A_TENANT) -> None:
+        self._look, self._stalled_s, self._of_a_tenant = look, stalled_s, of_a_tenant
         self._readers: set[Reader] = set()
         self._coming: list[Reader] = []
         self._of: Counter[UUID] = Counter()
@@ -68,7 +68,7 @@ class Streamer:
             of_tenant, of_all = self._of[tenant_id], self._of.total()
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         bound = min(STREAMS, files // 2) if files != resource.RLIM_INFINITY else STREAMS
-        if of_all >= bound or of_tenant >= STREAMS_OF_A_TENANT:
+        if of_all >= bound or of_tenant >= self._of_a_tenant:
             raise Transient(
                 f"{of_tenant} streams of yours are open here, {of_all} in all: close those that nobody reads, or poll "
                 "GET /v1/jobs/{id}",
