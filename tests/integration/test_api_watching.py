@@ -30,9 +30,8 @@ def test_what_is_known_is_not_sent_again_until_it_changes(
     call: Call, job: str, api_settings: Settings, suffix: str
 ) -> None:
     with connect(api_settings) as conn:  # in no line, where others move it up
-        conn.execute(
-            "UPDATE jobs SET reason_code = 'x', reason_until = '2100-01-01Z' WHERE id = %s", [job.rpartition("/")[2]]
-        )
+        later = "UPDATE jobs SET reason_code = 'x', reason_until = '2100-01-01Z' WHERE id = %s"
+        conn.execute(later, [job.rpartition("/")[2]])
     first = call("GET", job + suffix)
     assert first.status_code == 200
     tag = first.headers["ETag"]

@@ -7,12 +7,10 @@ from tests.running import FINAL, Platform
 
 
 def test_the_time_to_go_falls_while_a_job_runs(platform: Platform) -> None:
-    """Some 9,000 chunks, which are five requests to a provider that takes its time."""
-    platform.provider.script(always={"delay_s": 0.3})
-    path = platform.collection("falling")
-    text = "\n\n".join(
-        f"Paragraph {number} of a book on falling, {number * 7919} words long." * 2 for number in range(9000)
-    )
+    """Some 2,000 chunks of 400 tokens, which are three requests, to a provider that takes its time."""
+    platform.provider.script(always={"delay_s": 0.5})
+    path = platform.collection("falling", chunking={"max_tokens": 400, "overlap_tokens": 0})
+    text = "\n\n".join(" ".join(str(word * 7919) for word in range(line, line + 50)) for line in range(6000))
     job_id = platform.ingest(path, [{"external_id": "book", "text": text}])
     seen: list[dict[str, Any]] = []
     while not seen or seen[-1]["status"] not in FINAL:
