@@ -107,7 +107,7 @@ class ProgressOutput(BaseModel):
         description="As fast as so far; null while it waits, and before anything is done."
     )
     queue_position: int | None = Field(
-        description="1 is served next; null where it waits in no line, far behind, or in lists of jobs."
+        description="1 is served next. Counted where one job is asked for, up to 10,000; null where it is in no line."
     )
 
 

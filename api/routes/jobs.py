@@ -21,7 +21,7 @@ from api.outputs import ItemOutput, JobOutput, Page, RetriedOutput
 from api.process import here, runtime
 from api.transaction import transaction
 from dbrag.accounts.model import Scope
-from dbrag.jobs import dead_letters, jobs, moves
+from dbrag.jobs import dead_letters, jobs, line, moves
 
 bp = blueprint("jobs", "What was accepted, and how far it is.")
 
@@ -46,7 +46,7 @@ def list_jobs(query: JobsQuery) -> Response:
 def get_job(path: JobPath, header: ConditionHeaders) -> Response:
     """One job. Its ETag stays while nothing of it changes but the time to go."""
     with transaction() as conn:
-        job = render.job(jobs.get(conn, lookup.tenant_id(), path.job_id))
+        job = render.job(jobs.get(conn, lookup.tenant_id(), path.job_id, line.DEPTH))
     return unless_known(answer(job), render.version(job))
 
 

@@ -75,16 +75,14 @@ def _insert(conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collect
     return job_id
 
 
-def get(conn: Connection, tenant_id: UUID, job_id: UUID) -> Job:
-    """One job. Raises: NotFound, for another tenant's too."""
-    if found := several(conn, [tenant_id], [job_id]):
+def get(conn: Connection, tenant_id: UUID, job_id: UUID, depth: int = 0) -> Job:
+    """One job, its place in the queue counted to `depth`. Raises: NotFound, for another tenant's too."""
+    if found := several(conn, [tenant_id], [job_id], depth):
         return found[0]
     raise NotFound(f"there is no job {job_id}")
 
 
-def several(
-    conn: Connection, tenant_ids: Collection[UUID], job_ids: Collection[UUID], depth: int = line.DEPTH
-) -> list[Job]:
+def several(conn: Connection, tenant_ids: Collection[UUID], job_ids: Collection[UUID], depth: int = 0) -> list[Job]:
     """Those of the jobs that are of one of these tenants; places in a queue are counted to `depth`."""
     with conn.cursor(row_factory=class_row(Job)) as cursor:
         asked = {"ids": list(job_ids), "tenant_ids": list(tenant_ids)}

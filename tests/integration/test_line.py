@@ -33,12 +33,12 @@ def in_line(conn: Connection, *tenants: UUID) -> list[UUID]:
     places = dict[int, UUID]()
     for tenant_id in tenants:
         for job_id in ids(conn, tenant_id):
-            job = jobs.get(conn, tenant_id, job_id)
+            job = jobs.get(conn, tenant_id, job_id, line.DEPTH)
             if job.queue_position is not None:
                 assert job.queue_position not in places
                 places[job.queue_position] = job_id
     assert sorted(places) == list(range(1, len(places) + 1))
-    together = jobs.several(conn, tenants, ids(conn, *tenants))
+    together = jobs.several(conn, tenants, ids(conn, *tenants), line.DEPTH)
     assert {job.queue_position: job.id for job in together if job.queue_position} == places
     return [places[place] for place in sorted(places)]
 
@@ -97,4 +97,9 @@ def test_queues_have_a_line_each(conn: Connection) -> None:
     one = tenant(conn)
     submit(conn, one, 2, "low")
     submit(conn, one, 2, "critical")
-    assert sorted(str(job.queue_position) for job in jobs.several(conn, [one], ids(conn, one))) == ["1", "1", "2", "2"]
+    assert sorted(str(job.queue_position) for job in jobs.several(conn, [one], ids(conn, one), line.DEPTH)) == [
+        "1",
+        "1",
+        "2",
+        "2",
+    ]
