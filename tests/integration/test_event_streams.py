@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -28,7 +29,8 @@ MANY = 40
 
 @pytest.fixture(scope="module")
 def server(servers: Servers, api_settings: Settings) -> Process:
-    return servers.launch(Apps(ROOT, servers.folder, servers.env).api(servers.ports.take()))
+    api = Apps(ROOT, servers.folder, servers.env).api(servers.ports.take())
+    return servers.launch(replace(api, name="api-streams"))  # beside other modules' own
 
 
 @pytest.fixture
