@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 # A request waits for PostgreSQL most of its time, so threads; two processes, because parsing a batch holds the GIL.
+# Streams of events occupy none of them: gthread lets go of their connections (api/handover.py).
 worker_class = "gthread"
 workers = 2
 threads = 8
