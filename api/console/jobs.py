@@ -15,7 +15,7 @@ from api.inputs import JobHeaders, JobsQuery, Parameters
 from api.transaction import transaction
 from dbrag.accounts.model import Scope
 from dbrag.documents import collections
-from dbrag.jobs import jobs
+from dbrag.jobs import jobs, line
 from dbrag.jobs.model import ItemStatus, Kind, Queue, Status
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
@@ -110,7 +110,7 @@ def _job(job_id: UUID) -> dict[str, Any]:
     query = read(ItemsShown, request.args)
     status = ItemStatus.FAILED if query.items == "failed" else None
     with transaction() as conn:
-        job = jobs.get(conn, lookup.tenant_id(), job_id)
+        job = jobs.get(conn, lookup.tenant_id(), job_id, line.DEPTH)
         found = jobs.items(
             conn, lookup.tenant_id(), job_id, status=status, after=query.cursor, limit=ITEMS_ON_A_PAGE + 1
         )
