@@ -179,7 +179,7 @@ def test_a_reader_that_vanishes_is_forgotten(server: Process, http: httpx.Client
     for raw in readers:
         raw.close()
     deadline = time.monotonic() + 30
-    while open_files(server) > before + 4:  # connections that others of this process keep
+    while open_files(server) > before + MANY // 2:  # the workers' pools may have grown, by less than that
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
