@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 METHODS = "GET, POST, PUT, DELETE"
 SENT = "Authorization, Content-Type, Idempotency-Key, Prefer, Last-Event-ID, If-None-Match"
 SHOWN = (
-    "Location, Retry-After, ETag, X-Request-ID, Idempotency-Replayed, "
+    "Location, Retry-After, ETag, X-Request-ID, Idempotency-Replayed, Preference-Applied, "
     "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 )
 # So long a browser need not ask again, in seconds.
