@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from dbrag.documents.model import DocumentStatus, Storage
 from dbrag.jobs.model import ItemStatus, Kind, Queue, Status
@@ -69,6 +69,10 @@ class EstimateOutput(BaseModel):
     cost_usd: float
     seconds: float
     exact: bool = Field(description="False where a large collection was extrapolated from a sample.")
+
+
+class PutCollectionOutput(RootModel[CollectionOutput | EstimateOutput]):
+    """The collection as it stands; with `dry_run`, what the change would cost."""
 
 
 class DocumentOutput(BaseModel):

@@ -83,6 +83,8 @@ def _parts(request: Request) -> tuple[MultiDict[str, str], list[FileStorage]]:
         _, form, files = parser.parse(request.stream, request.mimetype, request.content_length, request.mimetype_params)
     except ValueError as exc:
         raise Malformed(f"this is not multipart/form-data: {exc}") from exc
+    if None in form or None in files:
+        raise Malformed('a part of the form has no name that can be read: give each `name="…"`, without line ends')
     found = [file for _, file in files.items(multi=True)]
     _note(request, form, found)
     return form, found

@@ -7,7 +7,7 @@ from api.answers import answer, page
 from api.auth import needs
 from api.inputs import CollectionInput, CollectionPath, CollectionsQuery, NewCollectionPath, PutCollectionQuery
 from api.openapi import blueprint
-from api.outputs import CollectionOutput, Page
+from api.outputs import CollectionOutput, Page, PutCollectionOutput
 from api.process import here, runtime
 from api.transaction import transaction
 from dbrag.accounts.model import Scope
@@ -17,7 +17,7 @@ from dbrag.documents.model import CollectionWish
 bp = blueprint("collections", "Sets of documents with one embedding model and chunking policy.")
 
 
-@bp.put("/collections/<name>", responses={200: CollectionOutput, 201: CollectionOutput})
+@bp.put("/collections/<name>", responses={200: PutCollectionOutput, 201: CollectionOutput})
 @needs(Scope.MANAGE)
 def put_collection(path: NewCollectionPath, query: PutCollectionQuery, body: CollectionInput) -> Response:
     """Create a collection (201), or see that it stands as wished (200).
