@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from dbrag.catalog.model import Connection, Described, DescribedBy, Description, Entry, Fallback, Row, Table, overridden
 from dbrag.database import pool
 from dbrag.database.queries import beside
+from dbrag.database.tenant import as_tenant
 from dbrag.documents.prepare import Source
 from dbrag.errors import NotFound
 from dbrag.jobs.model import Claim
@@ -90,11 +91,11 @@ def insert(conn: pool.Connection, connection: Connection, drafts: Sequence[Draft
 
 def get(runtime: Runtime, connection: Connection, full_name: str) -> Entry:
     """One table by `schema.table`. Raises: NotFound."""
-    with runtime.pool.connection() as conn:
+    with as_tenant(runtime.pool, connection.tenant_id) as conn:
         row = conn.execute(SQL.find_entry, {"connection_id": connection.id, "full_name": full_name}).fetchone()
     if row and runtime.entries and (kept := runtime.entries.get(connection.id, full_name, row[0])):
         return kept
-    with runtime.pool.connection() as conn:
+    with as_tenant(runtime.pool, connection.tenant_id) as conn:
         found = of_versions(conn, [row[0]])[:1] if row else []
     if not found:
         raise NotFound(f"the catalog has no table {full_name!r} of the connection {connection.name!r}")

@@ -12,6 +12,7 @@ from dbrag.catalog.calibrate import NO_DOCUMENTS, NO_TABLES
 from dbrag.catalog.search import TableHit, in_question, table_hits
 from dbrag.catalog.side import Asked, Place, Side, look
 from dbrag.database.pool import Connection
+from dbrag.database.tenant import as_tenant
 from dbrag.documents import collections
 from dbrag.documents.model import Collection
 from dbrag.errors import NotFound
@@ -104,7 +105,7 @@ def compare(
     runtime: Runtime, tenant_id: UUID, query: str, connections: Sequence[str] | None, names: Sequence[str] | None
 ) -> Sides:
     """Looks at both sides, with the question embedded once a model. Raises: as `route`."""
-    with runtime.pool.connection() as conn:
+    with as_tenant(runtime.pool, tenant_id) as conn:
         filters = in_question(conn, tenant_id, connections)
         chosen = (
             [_named(conn, tenant_id, name) for name in dict.fromkeys(names)]

@@ -13,6 +13,7 @@ from dbrag.catalog.model import Column, Entry
 from dbrag.catalog.names import spoken
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
+from dbrag.database.tenant import as_tenant
 from dbrag.documents.model import NO_LANGUAGE, Collection
 from dbrag.runtime import Runtime
 from dbrag.vectors.model import Hit, Mode, Question
@@ -59,13 +60,13 @@ def search_catalog(
 
     Raises: NotFound for a connection that there is not; what `search` raises.
     """
-    with runtime.pool.connection() as conn:
+    with as_tenant(runtime.pool, tenant_id) as conn:
         filters = in_question(conn, tenant_id, names)
         collection = home.find(conn, tenant_id)
     if collection is None:
         return CatalogAnswer([], [])
     hits = table_hits(runtime, collection, query, _rank(runtime, collection, query, filters, limit, mode))
-    with runtime.pool.connection() as conn:
+    with as_tenant(runtime.pool, tenant_id) as conn:
         return CatalogAnswer(hits, _joins(conn, [hit.entry for hit in hits]))
 
 
@@ -87,7 +88,7 @@ def in_question(conn: Connection, tenant_id: UUID, names: Sequence[str] | None) 
 
 def table_hits(runtime: Runtime, collection: Collection, query: str, ranked: Sequence[Hit]) -> list[TableHit]:
     """The tables whose texts were found, in their order."""
-    with runtime.pool.connection() as conn:
+    with as_tenant(runtime.pool, collection.tenant_id) as conn:
         found = _with_entries(conn, ranked)
         columns = _telling_columns(conn, collection, query, [entry for entry, _ in found])
     return [TableHit(entry, score, columns[entry.version_id]) for entry, score in found]

@@ -64,14 +64,24 @@ def upgrade(settings: Settings) -> str:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except OperationalError as exc:
-        raise Transient(f"the schema was not changed: {exc.orig}", code="database_unavailable") from exc
-    except DBAPIError as exc:
-        hint = "; let a superuser run CREATE EXTENSION vector first" if "extension" in str(exc.orig) else ""
-        raise Permanent(f"the schema was not changed: {exc.orig}{hint}", code="migration_failed") from exc
+    # The migrations' own statements raise psycopg's errors, which SQLAlchemy does not wrap.
+    except (OperationalError, psycopg.OperationalError) as exc:
+        raise Transient(f"the schema was not changed: {_cause(exc)}", code="database_unavailable") from exc
+    except (DBAPIError, psycopg.Error) as exc:
+        cause = _cause(exc)
+        hint = "; let a superuser run CREATE EXTENSION vector first" if "extension" in cause else ""
+        raise Permanent(f"the schema was not changed: {cause}{hint}", code="migration_failed") from exc
     finally:
         engine.dispose()
     return f"the schema is at {_head()}"
+
+
+def _cause(exc: DBAPIError | psycopg.Error) -> str:
+    """What PostgreSQL says, and what it would do about it."""
+    cause = exc.orig if isinstance(exc, DBAPIError) else exc
+    if not isinstance(cause, psycopg.Error) or cause.diag.message_primary is None:
+        return str(cause)
+    return "; ".join(part for part in (cause.diag.message_primary, cause.diag.message_hint) if part)
 
 
 def _check_pgvector(connection: AlchemyConnection) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
+from dbrag.database.tenant import as_tenant
 from dbrag.embedding import pack
 from dbrag.embedding.model import Batch, Text
 from dbrag.runtime import Runtime
@@ -33,7 +34,7 @@ def record(runtime: Runtime, batch: Batch, asked: Sequence[Text], prompt_tokens:
 
 def record_query(runtime: Runtime, tenant_id: UUID, model: str, prompt_tokens: int) -> None:
     """Records what a search's query cost; no job pays for it."""
-    with runtime.pool.connection() as conn:
+    with as_tenant(runtime.pool, tenant_id) as conn:
         conn.execute(
             SQL.record_query,
             {

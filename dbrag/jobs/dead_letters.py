@@ -6,6 +6,7 @@ from uuid import UUID
 
 from dbrag.database.pool import Pool
 from dbrag.database.queries import beside
+from dbrag.database.tenant import as_tenant
 from dbrag.errors import Conflict, NotFound
 from dbrag.jobs import jobs
 from dbrag.jobs.model import Filters, Job
@@ -26,13 +27,13 @@ def retry_matching(pool: Pool, tenant_id: UUID, filters: Filters, limit: int, af
 
     With a `code`, only items that failed with it. What cannot be tried again matches nothing.
     """
-    with pool.connection() as conn:
+    with as_tenant(pool, tenant_id) as conn:
         wanted = asdict(filters) | {"tenant_id": tenant_id, "after": after, "limit": limit + 1}
         found: list[UUID] = [row[0] for row in conn.execute(SQL.retryable_jobs, wanted)]
     retried: list[Job] = []
     for job_id in found[:limit]:
         try:
-            with pool.connection() as conn:
+            with as_tenant(pool, tenant_id) as conn:
                 retried.append(jobs.retry(conn, tenant_id, job_id, filters.code))
         except (Conflict, NotFound):  # somebody else has just retried it
             continue

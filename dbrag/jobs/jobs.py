@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
+from dbrag.database.tenant import across_tenants
 from dbrag.errors import Conflict, NotFound
 from dbrag.jobs import line
 from dbrag.jobs.model import EVERYTHING, Filters, Item, ItemStatus, Job, Kind, Queue, QueueReport, Status
@@ -155,8 +156,8 @@ def retry(conn: Connection, tenant_id: UUID, job_id: UUID, code: str | None = No
 
 
 def queues(conn: Connection, tenant_id: UUID) -> list[QueueReport]:
-    """The three queues, most urgent first."""
-    with conn.cursor(row_factory=class_row(QueueReport)) as cursor:
+    """The three queues, most urgent first; whether one is served, the jobs of others tell, too."""
+    with across_tenants(conn), conn.cursor(row_factory=class_row(QueueReport)) as cursor:
         return cursor.execute(
             SQL.queue_reports, {"tenant_id": tenant_id, "queues": [queue.value for queue in Queue]}
         ).fetchall()

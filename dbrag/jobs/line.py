@@ -6,6 +6,7 @@ from uuid import UUID
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
+from dbrag.database.tenant import across_tenants
 from dbrag.jobs.model import Job, Status
 
 SQL = beside(__file__, "line.sql")
@@ -21,7 +22,8 @@ def with_positions(conn: Connection, jobs: Sequence[Job], depth: int) -> list[Jo
     waiting = [job.id for job in jobs if _may_wait(job)]
     if not (waiting and depth):
         return list(jobs)
-    found: dict[UUID, int] = dict(conn.execute(SQL.positions, {"ids": waiting, "depth": depth}).fetchall())
+    with across_tenants(conn):
+        found: dict[UUID, int] = dict(conn.execute(SQL.positions, {"ids": waiting, "depth": depth}).fetchall())
     return [replace(job, queue_position=found.get(job.id)) for job in jobs]
 
 

@@ -5,8 +5,11 @@ from uuid import uuid4
 
 import pytest
 from api_client import Call, body, caller
+from psycopg.sql import SQL, Identifier
 
 from api.app import Api
+from api.auth import authorise, principal
+from api.transaction import transaction
 
 pytest_plugins = ["api_fixtures"]
 NO_ONE = "00000000-0000-7000-8000-000000000000"
@@ -32,6 +35,7 @@ def addresses(collection: str, job: str) -> list[tuple[str, str]]:
         ("POST", f"{collection}:pause"),
         ("POST", f"{collection}:resume"),
         ("POST", f"{collection}/index:rebuild"),
+        ("POST", f"{collection}/index:rollback"),
         ("DELETE", collection),
     ]
 
@@ -54,6 +58,22 @@ def test_another_tenant_finds_nothing(app: Api, call: Call, key: Callable[..., s
     assert body(stranger("GET", "/v1/jobs"))["data"] == []
     assert body(stranger("GET", "/v1/collections"))["data"] == []
     assert call("GET", f"{collection}/documents/a").status_code == 200
+
+
+@pytest.mark.parametrize("table", ["collections", "jobs", "job_items", "job_events", "documents", "document_versions"])
+def test_what_a_view_asks_without_naming_its_tenant_finds_no_others(
+    app: Api, call: Call, key: Callable[..., str], table: str, collection: str
+) -> None:
+    name = f"stranger-{uuid4()}"
+    stranger = caller(app, key(tenant=name))
+    stranger("PUT", "/v1/collections/own", json={"dimensions": 4})
+    for each, path in ((call, collection), (stranger, "/v1/collections/own")):
+        assert each("POST", f"{path}/documents", json={"text": "t"}).status_code == 202
+    with app.test_request_context("/v1/jobs", headers={"Authorization": f"Bearer {key(tenant=name)}"}):
+        authorise()
+        with transaction() as conn:
+            found = conn.execute(SQL("SELECT DISTINCT tenant_id FROM {}").format(Identifier(table))).fetchall()
+        assert found == [(principal().tenant_id,)]
 
 
 def test_a_key_that_nobody_made_opens_nothing(app: Api) -> None:
