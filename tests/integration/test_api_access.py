@@ -87,12 +87,3 @@ def test_a_key_that_nobody_made_opens_nothing(app: Api) -> None:
 def test_an_unknown_thing_is_404(call: Call, path: str) -> None:
     answer = call("GET", path)
     assert (answer.status_code, body(answer)["code"]) == (404, "not_found")
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", f"/v1/jobs/{NO_ONE}/events")],
-)
-def test_what_comes_later_says_so(call: Call, method: str, path: str) -> None:
-    answer = call(method, path)
-    assert (answer.status_code, body(answer)["code"]) == (422, "not_available")
