@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> Api:
         doc_ui=False,
         static_folder=None,
     )
-    app.config["MAX_CONTENT_LENGTH"] = (settings.max_body_mb << 20) + 1  # see Request.body
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_FIELDS_BYTES
     process = app.extensions["dbrag"] = Process(settings)
     app.url_map.merge_slashes = False  # an external_id may hold //

@@ -1,11 +1,12 @@
 """Many items in one body: a JSON array, NDJSON, or files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from api import items, uploads
 from api.decode import decode
 from api.inputs import TextInput
+from api.lines import lines
 from api.request import JSON, MULTIPART, NDJSON, Request
 from dbrag.documents.model import Refusal, Submission
 from dbrag.errors import Fault, Invalid
@@ -24,9 +25,14 @@ def texts(request: Request, model: type[TextInput], max_bytes: int) -> list[Subm
     Raises: UnsupportedType, Malformed, Invalid for a body that is no batch; a bad item is a Refusal.
     """
     is_ndjson = request.mimetype_among(JSON, NDJSON) == NDJSON
-    data = request.body()
-    values = items.lines(data) if is_ndjson else _array(data)
+    values = _values(request, max_bytes) if is_ndjson else _array(request.body())
     return items.checked_batch(items.from_values(values, model, max_bytes))
+
+
+def _values(request: Request, max_bytes: int) -> Iterator[Any]:
+    # Escaped as \uXXXX a character takes up to three times its bytes in UTF-8; beside the text stand metadata.
+    line_bytes = 3 * max_bytes + (1 << 20)
+    return items.decoded(lines(request.hashed_pieces(), line_bytes), line_bytes)
 
 
 def _array(data: bytes) -> Iterable[Any]:

@@ -11,7 +11,7 @@ from api.decode import Malformed, decode
 from api.faults import faults
 from api.inputs import DocumentInput, TextInput
 from dbrag.documents.model import Refusal, Submission
-from dbrag.errors import Fault, Invalid
+from dbrag.errors import Fault, Invalid, TooLarge
 
 MAX_ITEMS = 2000
 
@@ -34,10 +34,10 @@ def is_too_large(text: str, max_bytes: int) -> bool:
 def from_values(values: Iterable[Any], model: type[TextInput], max_bytes: int) -> Iterator[Submission | Refusal]:
     """One item for each value of a batch, a Refusal where `model` does not accept it.
 
-    A value that is an exception stands for a line that could not be decoded.
+    A value that is an exception stands for a line that could not be read.
     """
     for value in values:
-        if isinstance(value, Malformed):
+        if isinstance(value, Malformed | TooLarge):
             yield Refusal(None, value.code, value.detail)
             continue
         try:
@@ -51,15 +51,19 @@ def from_values(values: Iterable[Any], model: type[TextInput], max_bytes: int) -
             yield submission(sent)
 
 
-def lines(body: bytes) -> Iterator[Any]:
-    """The values of an NDJSON body; a line that is not JSON gives its Malformed, a blank one nothing."""
-    for number, line in enumerate(body.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield decode(line)
-        except Malformed as error:
-            yield Malformed(f"line {number}: {error.detail}")
+def decoded(lines: Iterable[bytes | None], max_bytes: int) -> Iterator[Any]:
+    """The values of the lines of an NDJSON body; what is wrong with a line takes its place, a blank one gives nothing.
+
+    None stands for a line of more than `max_bytes`.
+    """
+    for number, line in enumerate(lines, start=1):
+        if line is None:
+            yield TooLarge(f"line {number} is longer than {max_bytes >> 20} MiB: split the document")
+        elif line.strip():
+            try:
+                yield decode(line)
+            except Malformed as error:
+                yield Malformed(f"line {number}: {error.detail}")
 
 
 def checked_batch(items: Iterable[Submission | Refusal]) -> list[Submission | Refusal]:

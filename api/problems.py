@@ -6,7 +6,7 @@ from http import HTTPStatus
 import orjson
 import psycopg
 import structlog
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from dbrag.errors import DbragError, NotFound, Permanent, TooLarge, Transient
@@ -38,11 +38,8 @@ def of_database(error: psycopg.OperationalError) -> Response:
 def of_http(error: HTTPException) -> Response:
     """The answer to what Flask refuses, and to an exception that nobody expected (logged by Api.log_exception)."""
     match error:
-        case RequestEntityTooLarge():
-            limit_mb = current_app.config["MAX_CONTENT_LENGTH"] >> 20
-            return _answer(
-                TooLarge(f"the body is larger than {limit_mb} MiB, or a form of too many parts: send less at once")
-            )
+        case RequestEntityTooLarge():  # the body itself is looked after in api/arriving.py
+            return _answer(TooLarge("the form has too many parts, or fields that are too large: send less at once"))
         case MethodNotAllowed():
             allowed = ", ".join(sorted(error.valid_methods or ()))
             answer = _answer(_Refused(f"this address answers {allowed} only", code="method_not_allowed"), status=405)

@@ -1,13 +1,18 @@
 """How a request's body is read: its limits, its type, and JSON that says what is wrong with it."""
 
 import hashlib
+import sys
+from collections.abc import Iterator
 from functools import cached_property
+from io import BytesIO
 from typing import Any
 
 from flask import Request as FlaskRequest
-from werkzeug.exceptions import RequestEntityTooLarge
 
+from api import arriving
 from api.decode import decode
+from api.impatient import Impatient
+from api.process import here
 from dbrag.errors import Fault, Invalid, UnsupportedType
 
 JSON = "application/json"
@@ -39,21 +44,40 @@ class Request(FlaskRequest):
         return hashlib.sha256()
 
     def body(self) -> bytes:
-        """The whole body. Raises: RequestEntityTooLarge.
+        """The whole body, unpacked. Raises: see `pieces`."""
+        data = BytesIO()
+        for piece in self.hashed_pieces():
+            data.write(piece)
+        return data.getvalue()
 
-        Werkzeug cuts a body without Content-Length off at `max_content_length` and says nothing; so that is set one
-        byte beyond what is allowed, and a body that reaches it is too large.
+    def hashed_pieces(self) -> Iterator[bytes]:
+        """The same as `pieces`, which the digest takes in on their way."""
+        for piece in self.pieces():
+            self.digest.update(piece)
+            yield piece
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body as it comes, unpacked, at most `max_content_length` of it; to be read once.
+
+        Raises: UnsupportedType for one that is packed with something else than gzip; TooLarge, Malformed, TooSlow.
         """
-        data = self.get_data(cache=False)
-        if len(data) == self.max_content_length:
-            raise RequestEntityTooLarge
-        self.digest.update(data)
-        return data
+        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip", "x-gzip"):
+            raise UnsupportedType(f"the Content-Encoding is {encoding[:50]}: pack the body with gzip, or not at all")
+        if self.content_length is None and not self.environ.get("wsgi.input_terminated"):
+            return iter(())
+        _begin_to_hurry(self.environ.get("gunicorn.socket"))
+        limit = self.max_content_length or sys.maxsize
+        sent = arriving.sent(self.input_stream, self.content_length, limit)
+        return sent if encoding == "identity" else arriving.unpacked(sent, limit)
 
     def mimetype_among(self, *accepted: str) -> str:
-        """The media type of the body. Raises: UnsupportedType for one not in `accepted`, or a packed body."""
-        if self.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise UnsupportedType("packed bodies are not read: send it without Content-Encoding")
+        """The media type of the body. Raises: UnsupportedType for one not in `accepted`."""
         if self.mimetype not in accepted:
             raise UnsupportedType(f"the Content-Type is {self.mimetype or 'missing'}: send {' or '.join(accepted)}")
         return self.mimetype
+
+
+def _begin_to_hurry(client: object) -> None:
+    if isinstance(client, Impatient):
+        client.begin(here().settings.receive_timeout_s)

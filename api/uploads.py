@@ -1,7 +1,9 @@
 """Files sent as multipart/form-data, read into memory (the body's limit bounds them)."""
 
 import re
+from collections.abc import Iterator
 from io import BytesIO
+from typing import IO, cast
 from uuid import uuid4
 
 import orjson
@@ -72,6 +74,16 @@ def _item(file: FileStorage, max_bytes: int) -> Submission | Refusal:
     return _submission(file, content, fields)
 
 
+class _Stream:
+    """Pieces of a body as werkzeug's parser asks for them."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _size: int) -> bytes:
+        return next(self._pieces, b"")
+
+
 def _parts(request: Request) -> tuple[MultiDict[str, str], list[FileStorage]]:
     parser = FormDataParser(
         stream_factory=lambda *_, **__: BytesIO(),
@@ -80,7 +92,8 @@ def _parts(request: Request) -> tuple[MultiDict[str, str], list[FileStorage]]:
         silent=False,
     )
     try:
-        _, form, files = parser.parse(request.stream, request.mimetype, request.content_length, request.mimetype_params)
+        stream = cast(IO[bytes], _Stream(request.pieces()))
+        _, form, files = parser.parse(stream, request.mimetype, request.content_length, request.mimetype_params)
     except ValueError as exc:
         raise Malformed(f"this is not multipart/form-data: {exc}") from exc
     if None in form or None in files:

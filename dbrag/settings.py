@@ -218,7 +218,12 @@ class Settings(BaseSettings):
         '`["https://app.example.com"]`.',
     )
 
-    max_body_mb: int = Field(64, ge=1, description="Size of a request's body at most, in MiB.")
+    max_body_mb: int = Field(64, ge=1, description="Size of a request's body at most, unpacked too, in MiB.")
+    receive_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds in which a request's headers have to come, and again its body; 64 KiB give one more.",
+    )
     max_item_mb: int = Field(10, ge=1, description="Size of one document at most, in MiB.")
 
     waiting_jobs: int = Field(

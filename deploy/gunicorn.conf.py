@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 # A request waits for PostgreSQL most of its time, so threads; two processes, because parsing a batch holds the GIL.
-# Streams of events occupy none of them: gthread lets go of their connections (api/handover.py).
-worker_class = "gthread"
+# Streams of events occupy none of them: the worker lets go of their connections (api/handover.py).
+# gthread, but for slow clients.
+worker_class = "api.server.Worker"
 workers = 2
 threads = 8
 # An external_id of 512 characters takes up to 6 KiB of the address.

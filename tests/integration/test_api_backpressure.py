@@ -1,5 +1,6 @@
 """Accepting is bounded by what waits."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -112,3 +113,11 @@ def test_a_count_is_not_repeated_for_a_second(api_settings: Settings) -> None:
         assert pool.get_stats()["requests_num"] - before <= 2
     finally:
         app.extensions["dbrag"].close()
+
+
+def test_a_packed_batch_counts_with_what_it_unpacks_to(api_settings: Settings, new_key: str) -> None:
+    packed = gzip.compress(b'{"text": "' + b"a" * 900 * KIB + b'"}')
+    request = {"data": packed, "content_type": "application/x-ndjson", "headers": {"Content-Encoding": "gzip"}}
+    with bounded(api_settings, new_key, waiting_mb_of_a_tenant=1) as (call,):
+        assert post(call, "documents:batch", **request).status_code == 202
+        assert refused(post(call, "documents:batch", **request)) == (429, "too_much_waiting", True, "10")

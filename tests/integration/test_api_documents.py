@@ -1,5 +1,6 @@
 """Documents and texts over HTTP: what is accepted, and what is refused how."""
 
+import gzip
 from urllib.parse import quote
 
 import pytest
@@ -37,9 +38,31 @@ def test_a_bad_single_document_is_refused(
     assert body(call("GET", f"/v1/jobs?collection={collection.rpartition('/')[2]}"))["data"] == []
 
 
-def test_a_packed_body_is_refused(call: Call, collection: str) -> None:
-    answer = call("POST", f"{collection}/documents", json={"text": "a"}, headers={"Content-Encoding": "gzip"})
-    assert answer.status_code == 415
+def test_a_packed_document_is_accepted_like_another(call: Call, collection: str) -> None:
+    packed = gzip.compress(b'{"external_id": "packed", "text": "t"}')
+    headers = {"Content-Encoding": "gzip"}
+    answer = call("POST", f"{collection}/documents", data=packed, content_type="application/json", headers=headers)
+    assert answer.status_code == 202
+    assert call("GET", f"{collection}/documents/packed").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "status", "code"),
+    [
+        ("br", b"{}", 415, "unsupported_type"),
+        ("gzip", b'{"text": "t"}', 400, "malformed"),
+        ("gzip", gzip.compress(b'{"text": "t"}')[:-3], 400, "malformed"),
+        ("gzip", gzip.compress(b'{"text": "' + b"a" * (64 << 20) + b'"}'), 413, "too_large"),
+    ],
+)
+@pytest.mark.parametrize("path", ["documents", "documents:batch", "embeddings", "search"])
+def test_a_packed_body_that_is_damaged_or_a_bomb_is_refused(
+    call: Call, collection: str, path: str, encoding: str, content: bytes, status: int, code: str
+) -> None:
+    headers = {"Content-Encoding": encoding}
+    answer = call("POST", f"{collection}/{path}", data=content, content_type="application/json", headers=headers)
+    assert (answer.status_code, body(answer)["code"]) == (status, code)
+    assert "gzip" in body(answer)["detail"] or "unpacks to" in body(answer)["detail"]
 
 
 def test_a_document_is_accepted_as_a_job(call: Call, collection: str) -> None:

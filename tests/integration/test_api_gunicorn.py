@@ -1,5 +1,6 @@
 """The API as gunicorn serves it: bodies without a length, counts of several workers, a quiet end."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,25 @@ def test_a_client_that_sends_far_too_much_still_gets_its_answer(http: httpx.Clie
     answer = http.post("/v1/collections/served/documents", content=b"a" * (20 << 20))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert http.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("with_length", [True, False])
+def test_a_body_of_100_mb_is_refused_and_takes_no_memory(
+    server: Process, http: httpx.Client, with_length: bool
+) -> None:
+    def most_memory() -> int:
+        workers = psutil.Process(server.pid).children()
+        return sum(int(re.findall(r"VmHWM:\s+(\d+)", Path(f"/proc/{w.pid}/status").read_text())[0]) for w in workers)
+
+    for _ in range(20):  # a connection each, so that both workers are warm
+        httpx.post(
+            f"{server.url}/v1/collections/served/documents", content=b"{}", headers=http.headers, trust_env=False
+        )
+    before_kib = most_memory()
+    chunks = (b"a" * 65_536 for _ in range(1600))
+    answer = http.post("/v1/collections/served/documents", content=b"a" * 104_857_600 if with_length else chunks)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert most_memory() - before_kib < 16_384
 
 
 def test_files_without_their_length_are_never_cut_off(http: httpx.Client) -> None:

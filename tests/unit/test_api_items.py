@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api.decode import Malformed
 from api.inputs import DocumentInput, TextInput
-from api.items import MAX_ITEMS, checked_batch, from_values, is_too_large, lines
+from api.items import MAX_ITEMS, checked_batch, decoded, from_values, is_too_large
 from dbrag.documents.model import Refusal, Submission
 from dbrag.errors import Invalid
 
@@ -103,7 +103,8 @@ def test_ready_made_texts_have_no_title() -> None:
 
 
 def test_a_line_that_is_not_json_keeps_its_place_among_the_items() -> None:
-    values = list(lines(b'{"text": "one"}\r\n\n{"text": \n{"text": "three"}\n'))
+    lines = b'{"text": "one"}\r\n\n{"text": \n{"text": "three"}\n'.split(b"\n")
+    values = list(decoded(lines, MEBIBYTE))
     assert values[0] == {"text": "one"}
     assert isinstance(values[1], Malformed)
     assert values[1].detail.startswith("line 3: ")
