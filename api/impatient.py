@@ -1,5 +1,6 @@
 """A client's socket that waits for a limited time: who sends a byte a second may not keep a thread for ever."""
 
+from collections.abc import Callable
 from errno import EPIPE
 from socket import socket
 from time import monotonic
@@ -26,6 +27,8 @@ class Impatient(socket):
     """A socket whose `recv` raises Late once the client has had its time; before `begin`, it has any."""
 
     _until: float | None = None
+    hang_up: Callable[[], None] = staticmethod(lambda: None)
+    """Has the server close the connection behind the answer, and say so in it."""
 
     def begin(self, seconds: float | None) -> None:
         """From now on the client has `seconds`, and more for all that it sends; None: for ever."""

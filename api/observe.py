@@ -2,12 +2,14 @@
 
 import re
 import time
+from typing import cast
 from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, g, request
 
 from api import metrics
+from api.request import Request
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -33,6 +35,7 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     seconds = time.perf_counter() - g.began
     response.headers["X-Request-ID"] = g.request_id
+    cast(Request, request).hang_up_if_unread()
     metrics.count(
         request.method, request.url_rule.rule if request.url_rule else "unknown", response.status_code, seconds
     )

@@ -18,10 +18,13 @@ from dbrag.errors import Fault, Invalid, UnsupportedType
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 MULTIPART = "multipart/form-data"
+LITTLE_BYTES = 32 * 1024  # gunicorn reads 64 KiB of what a view has left unread, and then uses the connection again
 
 
 class Request(FlaskRequest):
     """Flask's request with our reading of JSON; flask-openapi3 takes the body of a view from `get_json`."""
+
+    _is_read = False
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> dict[str, Any]:
         """The body as a JSON object; one without content or type stands for {}.
@@ -66,18 +69,30 @@ class Request(FlaskRequest):
             raise UnsupportedType(f"the Content-Encoding is {encoding[:50]}: pack the body with gzip, or not at all")
         if self.content_length is None and not self.environ.get("wsgi.input_terminated"):
             return iter(())
-        _begin_to_hurry(self.environ.get("gunicorn.socket"))
+        if isinstance(client := self.environ.get("gunicorn.socket"), Impatient):
+            client.begin(here().settings.receive_timeout_s)
         limit = self.max_content_length or sys.maxsize
-        sent = arriving.sent(self.input_stream, self.content_length, limit)
+        sent = self._noting_the_end(arriving.sent(self.input_stream, self.content_length, limit))
         return sent if encoding == "identity" else arriving.unpacked(sent, limit)
+
+    def _noting_the_end(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        yield from pieces
+        self._is_read = True
+
+    def hang_up_if_unread(self) -> None:
+        """Called before an answer: much that was not read makes the connection useless, and its client must know."""
+        much = self.content_length is None or self.content_length > LITTLE_BYTES
+        sends = self.content_length or "Transfer-Encoding" in self.headers
+        if (
+            sends
+            and much
+            and not self._is_read
+            and isinstance(client := self.environ.get("gunicorn.socket"), Impatient)
+        ):
+            client.hang_up()
 
     def mimetype_among(self, *accepted: str) -> str:
         """The media type of the body. Raises: UnsupportedType for one not in `accepted`."""
         if self.mimetype not in accepted:
             raise UnsupportedType(f"the Content-Type is {self.mimetype or 'missing'}: send {' or '.join(accepted)}")
         return self.mimetype
-
-
-def _begin_to_hurry(client: object) -> None:
-    if isinstance(client, Impatient):
-        client.begin(here().settings.receive_timeout_s)

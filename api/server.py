@@ -32,4 +32,5 @@ class Worker(ThreadWorker):
     def handle_request(self, req: Request, conn: TConn) -> bool:
         if isinstance(conn.sock, Impatient):
             conn.sock.begin(None)
+            conn.sock.hang_up = req.force_close
         return super().handle_request(req, conn)
