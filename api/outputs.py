@@ -181,7 +181,11 @@ class HitOutput(BaseModel):
     start: int
     end: int
     score: float
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] = Field(
+        description="Of the document; `page` and `headings` among them, unless the document has such of its own."
+    )
+    page: int | None = Field(description="Page (PDF) or slide (PPTX) on which the chunk begins; the first is 1.")
+    headings: list[str] = Field(description="The headings above its beginning, the outermost first.")
     highlights: list[SpanOutput] = Field(description="Where words of the question are in the document's text.")
 
 

@@ -81,7 +81,11 @@ def item(found: Item) -> outputs.ItemOutput:
 
 
 def hit(found: Hit) -> outputs.HitOutput:
-    return outputs.HitOutput.model_validate(found, from_attributes=True)
+    """Where it stands is told beside the metadata and in them, but a document's own keys are its own."""
+    shown = outputs.HitOutput.model_validate(found, from_attributes=True)
+    known = {"page": found.page, "headings": found.headings}
+    shown.metadata = {key: value for key, value in known.items() if value} | found.metadata
+    return shown
 
 
 def index(found: IndexReport, probe: Probe | None) -> outputs.IndexOutput:

@@ -16,7 +16,7 @@ from dbrag.jobs.model import Item, ItemStatus, Job, Kind, Queue
 
 SQL = beside(__file__)
 # Count it up when extraction or splitting begins to make other chunks: what is sent again is split anew then.
-SPLITTER = 1
+SPLITTER = 2
 
 EXISTS = {
     "code": "exists",

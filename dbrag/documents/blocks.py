@@ -18,7 +18,10 @@ from dbrag.vectors.model import GenerationStatus, Written
 
 SQL = beside(__file__)
 
-CHUNK_TYPES = ("int8", "uuid", "int8", "int8", "int4", "int4", "int4", "int4", "bytea", "text", "int8", "text")
+CHUNK_TYPES = (
+    *("int8", "uuid", "int8", "int8", "int4", "int4", "int4", "int4", "bytea", "text", "int8", "text"),
+    *("int4", "text[]"),
+)
 PENDING_TYPES = ("int8", "uuid", "int8", "uuid", "int8", "text", "int4", "int2", "int4", "bytea")
 
 
@@ -151,6 +154,8 @@ def _copy_chunks(conn: Connection, collection: Collection, placed: Sequence[Plac
                     kept,
                     # A chunk that another one takes the place of holds no words that anybody will look for.
                     None if kept or collection.language == NO_LANGUAGE else collection.language,
+                    chunk.page,
+                    chunk.headings,
                 )
             )
 

@@ -27,13 +27,16 @@ _ENVIRONMENT = "LD_LIBRARY_PATH", "PYTHONPATH"
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """A file's text, not blank and without NUL characters; `pages` is known for PDF only."""
+    """A file's text, not blank and without NUL characters.
+
+    `pages`: where each page of a PDF, or slide of a PPTX, begins, in characters; of other formats nothing is known.
+    """
 
     text: str
     title: str | None
     media_type: str
     markdown: bool
-    pages: int | None
+    pages: list[int]
 
 
 class Extractor:
@@ -53,7 +56,7 @@ class Extractor:
         """
         kind = detect(content, media_type, filename)
         if kind in (TEXT, MARKDOWN):
-            extracted = Extracted(decode(content), None, kind, kind == MARKDOWN, None)
+            extracted = Extracted(decode(content), None, kind, kind == MARKDOWN, [])
         else:
             extracted = self._apart(decode_html(content).encode() if kind == HTML else content, kind)
         if not extracted.text.strip():
@@ -77,7 +80,7 @@ class Extractor:
         if "error" in reply.facts:
             raise self._refusal(reply.facts["error"], NAMES[kind])
         title = html.unescape(reply.facts["title"] or "").strip()[:MAX_TITLE_CHARS] or None
-        return Extracted(reply.text.decode(), title, kind, kind != PDF, reply.facts["pages"])
+        return Extracted(reply.text.decode(), title, kind, kind != PDF, reply.facts["pages"] or [])
 
     def _ask(self, kind: str, content: bytes, deadline: float) -> "_Reply | Permanent":
         """The answer, or what the process died of."""

@@ -11,6 +11,7 @@ import ctypes
 import os
 import re
 import resource
+import secrets
 import signal
 import struct
 import sys
@@ -20,7 +21,12 @@ import orjson
 
 MAX_TEXT_BYTES = 16 * 2**20  # a Celery child has 300 MB, and holds a text in up to five forms at once
 TEXT_TOO_LARGE = "text too large"
+PDF = "application/pdf"
+PAGED = PDF, "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+MAIL = "message/rfc822"
+MARK = f"@@{secrets.token_hex(8)}@@"
 
+_MARK = re.compile(rf"\n*{MARK}(\d+){MARK}\n*")
 _LENGTH = struct.Struct(">Q")
 _PR_SET_PDEATHSIG = 1
 
@@ -47,19 +53,34 @@ def main(parent_pid: int, memory_mb: int) -> None:
 
 def extract(content: bytes, media_type: str) -> tuple[dict[str, object], bytes]:
     """What a reply says: `title` and `pages` (None where the format has none), or `error`; and the text."""
-    from kreuzberg import ExtractionConfig, KreuzbergError, extract_bytes_sync  # noqa: PLC0415 -- only in this process
+    from kreuzberg import ExtractionConfig, KreuzbergError, PageConfig, extract_bytes_sync  # noqa: PLC0415 -- only in this process
 
     # PDF as plain text: kreuzberg's Markdown of a PDF leaves out whole sections. OCR is off (`ocr=None`).
-    is_pdf = media_type == "application/pdf"
-    config = ExtractionConfig(use_cache=False, ocr=None, output_format="plain" if is_pdf else "markdown")
+    config = ExtractionConfig(use_cache=False, ocr=None, output_format="plain" if media_type == PDF else "markdown")
+    if media_type in PAGED:
+        # Not its page boundaries, which are off by a character a slide (4.10): marks, which nobody can guess.
+        config.pages = PageConfig(insert_page_markers=True, marker_format=f"\n\n{MARK}{{page_num}}{MARK}\n\n")
     try:
         result = extract_bytes_sync(content, media_type, config)
     except KreuzbergError as exc:
         return {"error": str(exc)}, b""
-    text = _clean(result.content).encode()
-    if len(text) > MAX_TEXT_BYTES:
+    text, pages = _without_marks(_clean(result.content)) if media_type in PAGED else (_clean(result.content), None)
+    encoded = text.encode()
+    if len(encoded) > MAX_TEXT_BYTES:
         return {"error": TEXT_TOO_LARGE}, b""
-    return {"title": result.metadata.get("title"), "pages": result.metadata.get("page_count") if is_pdf else None}, text
+    return {"title": result.metadata.get("subject" if media_type == MAIL else "title"), "pages": pages}, encoded
+
+
+def _without_marks(text: str) -> tuple[str, list[int]]:
+    """The text, and for each page (the first is 1) where it begins, in characters."""
+    before, *found = _MARK.split(text)
+    pages: list[str] = [before] if before else []
+    starts, at = list[int](), len(before) + 2 if before else 0
+    for number, page in zip(map(int, found[::2]), found[1::2], strict=True):
+        starts += [at] * (number - len(starts))  # a page that has no mark is as long as nothing
+        pages.append(page)
+        at += len(page) + 2
+    return "\n\n".join(pages), starts
 
 
 def read_frame(stream: IO[bytes], max_bytes: int) -> bytes | None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple
 
+from dbrag.documents import outline
 from dbrag.documents.extract import Extractor
+from dbrag.documents.filetype import is_markdown
 from dbrag.documents.model import Chunking
 from dbrag.documents.split import Span, split
 from dbrag.documents.tokens import count_tokens
@@ -29,17 +31,23 @@ class Source(NamedTuple):
     filename: str | None
     content: bytes | None
     tries: int
+    external_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`start` and `end` are character offsets; `tokens` is what the text weighs in a request; `hash` its SHA-256."""
+    """`start` and `end` are character offsets; `tokens` is what the text weighs in a request; `hash` its SHA-256.
+
+    `page` and `headings`: see outline.Place.
+    """
 
     start: int
     end: int
     tokens: int
     hash: bytes
     text: str
+    page: int | None
+    headings: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +63,20 @@ class Prepared:
 
 def prepare(source: Source, extractor: Extractor, splitter: Splitter) -> Prepared:
     """Raises: Permanent where the file cannot be read or there is nothing in it."""
-    markdown = False
-    text, title, extracted = source.text, source.title, False
+    # A text has no type; that of its name tells whether to split it along its headings.
+    markdown = is_markdown(source.external_id)
+    text, title, extracted, pages = source.text, source.title, False, list[int]()
     began_s = monotonic()
     if text is None:
         result = extractor.extract(source.content or b"", source.media_type, source.filename)
-        text, title, markdown, extracted = result.text, title or result.title, result.markdown, True
-    chunks = [_chunk(text, span) for span in splitter(text, markdown, monotonic() - began_s)]
-    if not chunks:
+        text, title, extracted = result.text, title or result.title, True
+        markdown, pages = result.markdown, result.pages
+    spans = splitter(text, markdown, monotonic() - began_s)
+    if not spans:
         raise Permanent("there is no text in it", code="no_text")
+    above = outline.headings(text) if markdown else []
+    found = outline.places((span.start for span in spans), above, pages)
+    chunks = [_chunk(text, span, place) for span, place in zip(spans, found, strict=True)]
     return Prepared(source, text, title, extracted, chunks)
 
 
@@ -89,6 +102,6 @@ def whole_texts(max_tokens: int) -> Splitter:
     return one_chunk
 
 
-def _chunk(text: str, span: Span) -> Chunk:
+def _chunk(text: str, span: Span, place: outline.Place) -> Chunk:
     part = text[span.start : span.end]
-    return Chunk(span.start, span.end, estimate_tokens(part, span.tokens), text_hash(part), part)
+    return Chunk(span.start, span.end, estimate_tokens(part, span.tokens), text_hash(part), part, *place)

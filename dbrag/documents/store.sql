@@ -136,8 +136,9 @@ WITH candidates AS (
            row_number() OVER (ORDER BY tries, index) AS place
     FROM candidates
 )
-SELECT v.id, v.document_id, v.item_index, v.text, v.title, b.media_type, b.filename, b.content, s.tries
-FROM sized s JOIN document_versions v ON v.id = s.id LEFT JOIN blobs b ON b.version_id = v.id
+SELECT v.id, v.document_id, v.item_index, v.text, v.title, b.media_type, b.filename, b.content, s.tries,
+       d.external_id
+FROM sized s JOIN document_versions v ON v.id = s.id JOIN documents d ON d.id = v.document_id LEFT JOIN blobs b ON b.version_id = v.id
 WHERE s.place = 1 OR s.bytes_so_far <= %(max_bytes)s
 ORDER BY s.place
 
@@ -230,13 +231,14 @@ WHERE id = ANY(%(version_ids)s)
 -- Chunks of versions that go are taken over, vector and all, by the oldest version that keeps them; and so is what
 -- they wait for in a generation that is being built.
 WITH heirs AS (
-    SELECT DISTINCT ON (h.kept_chunk_id) h.id, h.kept_chunk_id, h.version_id, h.position, h.start_offset, h.end_offset
+    SELECT DISTINCT ON (h.kept_chunk_id) h.id, h.kept_chunk_id, h.version_id, h.position, h.start_offset, h.end_offset,
+           h.page, h.headings
     FROM chunks gone JOIN chunks h ON h.kept_chunk_id = gone.id
     WHERE gone.version_id = ANY(%(version_ids)s) AND h.version_id <> ALL(%(version_ids)s)
     ORDER BY h.kept_chunk_id, h.version_id
 ), kept AS (
     UPDATE chunks c SET version_id = h.version_id, position = h.position, start_offset = h.start_offset,
-           end_offset = h.end_offset
+           end_offset = h.end_offset, page = h.page, headings = h.headings
     FROM heirs h WHERE c.id = h.kept_chunk_id
 ), awaited AS (
     UPDATE pending p SET version_id = h.version_id FROM heirs h WHERE p.chunk_id = h.kept_chunk_id
@@ -256,7 +258,7 @@ DELETE FROM document_versions WHERE id = ANY(%(version_ids)s)
 
 -- name: copy_chunks
 COPY chunks (id, tenant_id, collection_id, version_id, position, start_offset, end_offset, tokens, hash, text,
-             kept_chunk_id, language)
+             kept_chunk_id, language, page, headings)
 FROM STDIN (FORMAT binary)
 
 -- name: copy_pending

@@ -17,7 +17,7 @@ def key(collection: Collection, question: Question) -> bytes:
     is read before the search is made, an answer is at least as new as the version in its key.
     """
     asked = (collection.tenant_id, collection.id, collection.generation_id, collection.version, question)
-    return b"a1:" + sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
+    return b"a2:" + sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 class AnswerCache:

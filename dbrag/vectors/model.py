@@ -143,7 +143,8 @@ class Hit:
     """A chunk found: `start` and `end` are character offsets into its document's text.
 
     `score`: 1 − cosine distance; by words, how much of the question's rare words it has (> 0); in a hybrid search 1 for
-    what is first by both. `highlights`: where words of the question stand in the document's text.
+    what is first by both. `page` and `headings`: of the place where it begins, as far as the format of its document has
+    them. `highlights`: where words of the question stand in the document's text.
     """
 
     external_id: str
@@ -153,6 +154,8 @@ class Hit:
     end: int
     score: float
     metadata: dict[str, Any]
+    page: int | None = None
+    headings: list[str] = field(default_factory=list[str])
     highlights: list[Span] = field(default_factory=list[Span])
 
 

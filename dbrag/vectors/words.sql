@@ -43,8 +43,8 @@ WITH terms AS MATERIALIZED (
     LATERAL (SELECT sum(t.weight * ts_rank('{1,1,1,1}', u.words, t.term, 1)) AS score FROM terms t) s
     ORDER BY s.score DESC, k.id LIMIT %(limit)s
 )
-SELECT d.external_id, c.id AS chunk_id, c.text, c.start_offset AS start, c.end_offset AS "end", b.score, v.metadata,
-       ts_headline(%(language)s::regconfig, c.text, %(question)s::tsquery, %(marks)s) AS marked
+SELECT d.external_id, c.id AS chunk_id, c.text, c.start_offset AS start, c.end_offset AS "end", b.score, v.metadata, c.page,
+       coalesce(c.headings, '{}') AS headings, ts_headline(%(language)s::regconfig, c.text, %(question)s::tsquery, %(marks)s) AS marked
 FROM best b
 JOIN chunks c ON c.id = b.id
 JOIN document_versions v ON v.id = b.version_id

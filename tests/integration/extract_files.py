@@ -20,14 +20,14 @@ _RELATIONS = (
 _DOCUMENT = '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>'
 
 
-def docx(paragraphs: Iterable[str]) -> bytes:
-    """A DOCX with these paragraphs."""
-    body = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in paragraphs)
+def docx(paragraphs: Iterable[str], before: str = "", body: str = "") -> bytes:
+    """A DOCX with these paragraphs; `before` stands before its XML, and `body` in it."""
+    body += "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in paragraphs)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("[Content_Types].xml", _TYPES)
         archive.writestr("_rels/.rels", _RELATIONS)
-        archive.writestr("word/document.xml", f"{_DOCUMENT}{body}</w:body></w:document>")
+        archive.writestr("word/document.xml", f"{before}{_DOCUMENT}{body}</w:body></w:document>")
     return file.getvalue()
 
 

@@ -35,18 +35,18 @@ def code_of(extractor: Extractor, content: bytes, filename: str) -> tuple[str, s
     ("name", "media_type", "title", "pages", "passage"),
     [
         ("filesystem-hierarchy.pdf", PDF, None, 50, "/var/cache/man"),
-        ("us-constitution.docx", DOCX, "The Constitution of the United States of America", None, "Impeachment"),
-        ("debian-choosing.html", HTML, "Chapter 3. Choosing a Debian distribution", None, "install stable"),
-        ("black-code-style.md", MARKDOWN, None, None, "trailing commas"),
-        ("elements.txt", TEXT, None, None, "Lise Meitner"),
+        ("us-constitution.docx", DOCX, "The Constitution of the United States of America", 0, "Impeachment"),
+        ("debian-choosing.html", HTML, "Chapter 3. Choosing a Debian distribution", 0, "install stable"),
+        ("black-code-style.md", MARKDOWN, None, 0, "trailing commas"),
+        ("elements.txt", TEXT, None, 0, "Lise Meitner"),
     ],
 )
 def test_every_format_gives_its_text(
-    extractor: Extractor, name: str, media_type: str, title: str | None, pages: int | None, passage: str
+    extractor: Extractor, name: str, media_type: str, title: str | None, pages: int, passage: str
 ) -> None:
     extracted = sample(extractor, name)
     assert passage in extracted.text
-    assert (extracted.media_type, extracted.pages) == (media_type, pages)
+    assert (extracted.media_type, len(extracted.pages)) == (media_type, pages)
     assert (extracted.title or "").replace("\xa0", " ") == (title or "")
     assert "\r\n" not in extracted.text
 
@@ -60,7 +60,7 @@ def test_headings_come_out_as_markdown(extractor: Extractor, name: str) -> None:
 
 def test_text_and_markdown_are_kept_as_they_are(extractor: Extractor) -> None:
     extracted = extractor.extract(b"# One\r\n\r\n  two  \n", None, "a.md")
-    assert extracted == Extracted("# One\r\n\r\n  two  \n", None, MARKDOWN, True, None)
+    assert extracted == Extracted("# One\r\n\r\n  two  \n", None, MARKDOWN, True, [])
 
 
 def test_a_page_comes_without_its_head_its_scripts_and_its_embedded_pictures(extractor: Extractor) -> None:
@@ -126,5 +126,5 @@ def test_a_text_over_the_limit_is_refused(extractor: Extractor) -> None:
 
 
 def test_another_type_is_refused_with_the_names_of_those_that_can_be_read(extractor: Extractor) -> None:
-    with pytest.raises(UnsupportedType, match="PDF and DOCX"):
+    with pytest.raises(UnsupportedType, match="Readable are plain text, Markdown, HTML, PDF"):
         extractor.extract(b"\x89PNG\r\n\x1a\n\0\0", "image/png", "a.png")
