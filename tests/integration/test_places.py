@@ -65,3 +65,40 @@ def test_an_unchanged_chunk_keeps_its_vector_and_gets_its_new_place(platform: Pl
     assert after["chunk_id"] == before["chunk_id"]
     assert (before["headings"], after["headings"]) == (["Old", "Second"], ["Quite another heading", "Second"])
     assert after["start"] == second.index("## Second")
+
+
+def test_offsets_are_true_for_scripts_from_right_to_left_and_for_emoji(platform: Platform) -> None:
+    path = platform.collection("scripts", **SMALL)
+    text = "".join(f"مرحبا بالعالم {n} שלום עולם 👩‍👩‍👧‍👦 e\u0301 {n}. " for n in range(60))
+    [job] = platform.wait(platform.ingest(path, [{"external_id": "a", "text": text}]))
+    assert job["status"] == "succeeded"
+    hits = platform.search(path, "x", limit=1000)
+    assert len(hits) > 10
+    assert [found for found in hits if found["text"] != text[found["start"] : found["end"]]] == []
+
+
+def test_files_that_cannot_be_read_fail_with_their_reasons_and_the_others_are_found(platform: Platform) -> None:
+    path = platform.collection("careless", chunking={"max_tokens": 400, "overlap_tokens": 0})
+    sent = {
+        "good.pdf": pdf([A]),
+        "scan.pdf": pdf(["", ""]),
+        "not.pdf": b"just text",
+        "latin.txt": b"caf\xe9 in latin-1",
+        "blank.txt": b" \n ",
+        "photo.docx": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        "word.txt": b"a" * 1_000_000,
+    }
+    answer = platform.client.post(f"{path}/documents:batch", files=[("file", (n, c)) for n, c in sent.items()])
+    [job] = platform.wait(answer.json()["id"])
+    assert job["status"] == "completed_with_errors"
+    found = platform.client.get(f"/jobs/{job['id']}/items", params={"status": "failed"})
+    items = found.raise_for_status().json()["data"]
+    assert {item["external_id"]: item["error"]["code"] for item in items} == {
+        "scan.pdf": "no_text",
+        "not.pdf": "unreadable_file",
+        "latin.txt": "unreadable_file",
+        "blank.txt": "no_text",
+        "photo.docx": "unsupported_type",
+    }
+    assert all(item["error"]["detail"] for item in items)
+    assert {found["external_id"] for found in platform.search(path, "x", limit=1000)} == {"good.pdf", "word.txt"}
