@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from functools import cached_property
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 from flask import Request as FlaskRequest
 
@@ -45,6 +45,11 @@ class Request(FlaskRequest):
     def digest(self) -> "hashlib._Hash":
         """Of what the body holds: whoever reads it feeds it, and it is complete once the body was read."""
         return hashlib.sha256()
+
+    @cached_property
+    def stream(self) -> IO[bytes]:  # pyright: ignore[reportIncompatibleMethodOverride] of werkzeug's own kind
+        """For what Flask reads itself, a form of the console: the whole body, with the limits that all bodies have."""
+        return BytesIO(self.body())
 
     def body(self) -> bytes:
         """The whole body, unpacked. Raises: see `pieces`."""

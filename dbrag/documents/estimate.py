@@ -146,6 +146,7 @@ def _measure(
         filename=item.filename,
         content=item.content,
         tries=0,
+        external_id=item.external_id,
     )
     try:
         prepared = prepare.prepare(source, extractor, remembering)

@@ -111,6 +111,15 @@ def test_clients_that_send_a_byte_now_and_then_are_refused_and_others_are_served
     assert jobs(http) == []
 
 
+def test_a_slow_form_without_a_key_is_refused_too(server: Process) -> None:
+    with connected(server) as client:
+        form = "application/x-www-form-urlencoded"
+        client.sendall(head("none", "Sec-Fetch-Site: same-origin\r\nContent-Length: 1000", "/console/sign-in", form))
+        while not _is_answered(client):
+            client.sendall(b"a")
+        assert client.recv(12) == b"HTTP/1.1 408"
+
+
 def test_clients_that_never_end_their_headers_are_hung_up_on_and_others_are_served(
     server: Process, http: httpx.Client
 ) -> None:
