@@ -18,9 +18,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def server(servers: Servers, api_settings: Settings) -> Process:
+def server(servers: Servers, api_settings: Settings) -> Iterator[Process]:
     apps = Apps(ROOT, servers.folder, servers.env | {"DBRAG_MAX_BODY_MB": "1"})
-    return servers.launch(apps.api(servers.ports.take()))
+    process = servers.launch(apps.api(servers.ports.take()))
+    yield process
+    process.stop()
 
 
 @pytest.fixture
