@@ -1,10 +1,11 @@
 """Jobs over HTTP: pages, filters, cancelling, moving, retrying, waiting, queues."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
-from api_client import Call, body, pointers
+from api_client import Call, body, caller, pointers
 
 from api.app import Api
 from dbrag.database.pool import connect
@@ -33,7 +34,7 @@ def test_lists_come_in_pages(call: Call, collection: str) -> None:
     assert body(call("GET", f"/v1/jobs?collection={name}&kind=batch_embed"))["data"] == []
 
 
-def test_items_and_collections_come_in_pages(call: Call, collection: str) -> None:
+def test_items_come_in_pages(call: Call, collection: str) -> None:
     batch = [{"external_id": str(number), "text": "t"} for number in range(3)]
     items = f"{call('POST', f'{collection}/documents:batch', json=batch).headers['Location']}/items"
     first = body(call("GET", f"{items}?limit=2"))
@@ -41,9 +42,16 @@ def test_items_and_collections_come_in_pages(call: Call, collection: str) -> Non
     assert [item["index"] for item in first["data"] + rest["data"]] == [0, 1, 2]
     assert not rest["has_more"]
     assert body(call("GET", f"{items}?status=failed"))["data"] == []
-    names = [entry["name"] for entry in body(call("GET", "/v1/collections?limit=200"))["data"]]
-    after = body(call("GET", f"/v1/collections?cursor={names[0]}"))
-    assert [entry["name"] for entry in after["data"]] == names[1:]
+
+
+def test_collections_come_in_pages(app: Api, key: Callable[..., str]) -> None:
+    call = caller(app, key(tenant="has three collections"))
+    for name in ("c", "a", "b"):
+        assert call("PUT", f"/v1/collections/{name}", json={"dimensions": 4}).status_code == 201
+    first = body(call("GET", "/v1/collections?limit=2"))
+    rest = body(call("GET", f"/v1/collections?limit=2&cursor={first['next_cursor']}"))
+    assert [entry["name"] for entry in first["data"] + rest["data"]] == ["a", "b", "c"]
+    assert (first["has_more"], rest["has_more"]) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,18 @@ def between(platform: Platform, dbrag: Dbrag, monkeypatch: pytest.MonkeyPatch) -
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """The program itself, with the environment of this test."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "dbrag", *arguments],
-        env=os.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    """The program itself, in this environment; it hears Ctrl-C, even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dbrag", *arguments],
+            env=os.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def write(*names: str) -> None:

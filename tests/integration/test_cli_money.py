@@ -38,7 +38,7 @@ def test_usage_is_told_in_rows_that_add_up(platform: Platform, dbrag: Dbrag, by:
     path = platform.collection("cli-usage")
     platform.wait(platform.ingest(path, [{"text": f"Something to pay for, {by}."}]))
     report = json.loads(dbrag("usage", "--by", by, "--since", "1d", "--json").stdout)
-    names = [row["job_id" if by == "job" else by] for row in report["data"]]
+    names = [(row["job_id" if by == "job" else by], row.get("about")) for row in report["data"]]
     assert len(set(names)) == len(names) > 0
     jobs_only = sum(row["cost_usd"] for row in report["data"])
     assert 0 < jobs_only <= report["total"]["cost_usd"] + 1e-12
