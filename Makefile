@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # With the machine's certificates, as pip: some networks have their own.
 UV := $(BIN)/python -m uv --quiet --system-certs
-LOCK := $(UV) pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --python-version 3.11
+LOCK := $(UV) pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11
 LOCK += --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
@@ -38,8 +38,9 @@ lint: $(STAMP) ## Check style, types and the import contracts.
 	$(BIN)/lint-imports
 
 lock: $(STAMP) ## Pin in locks/ what pyproject.toml asks for; `make lock LOCK_OPTIONS=--upgrade` for the newest.
-	$(LOCK) $(LOCK_OPTIONS) --output-file locks/production.txt
-	$(LOCK) $(LOCK_OPTIONS) --all-extras --output-file locks/development.txt
+	$(LOCK) $(LOCK_OPTIONS) pyproject.toml --output-file locks/production.txt
+	$(LOCK) $(LOCK_OPTIONS) pyproject.toml --all-extras --output-file locks/development.txt
+	echo 'setuptools>=80' | $(LOCK) $(LOCK_OPTIONS) - --output-file locks/build.txt
 
 clean: ## Remove the virtual environment, the stack's data and what tools left; stop the stack first.
 	@if [ -f .dbrag/postgres-18.elsewhere ]; then rm -rf "$$(cat .dbrag/postgres-18.elsewhere)"; fi

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 
 class Model(BaseModel):
@@ -43,13 +43,32 @@ MIN_SECRET_BYTES = 32
 class Settings(BaseSettings):
     """The settings of a process: read from the environment once, at its entry point, and handed on from there.
 
-    Names that the ecosystem already has are kept; ours start with DBRAG_.
+    Names that the ecosystem already has are kept; ours start with DBRAG_. What the environment does not name is read
+    from a file of that name in `secrets_dir`, where containers get their secrets.
     """
 
-    # An error would print the values, and some are passwords.
     model_config = SettingsConfigDict(
-        env_prefix="DBRAG_", extra="ignore", populate_by_name=True, hide_input_in_errors=True
+        env_prefix="DBRAG_",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # an error would print the values, and some are passwords
+        secrets_dir="/run/secrets",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """No files where there is no such folder: pydantic-settings would warn, outside of containers, at each start."""
+        assert isinstance(file_secret_settings, SecretsSettingsSource)
+        folder = file_secret_settings.secrets_dir
+        files = (file_secret_settings,) if isinstance(folder, str | Path) and Path(folder).is_dir() else ()
+        return init_settings, env_settings, *files
 
     database_url: SecretStr = Field(
         validation_alias="DATABASE_URL",
@@ -237,6 +256,11 @@ class Settings(BaseSettings):
         5_000, ge=1, description="What may wait of one tenant, in MiB as submitted (429)."
     )
 
+    heartbeat_file: str | None = Field(
+        None,
+        description="File that a worker or beat touches as long as it is alive, for `python -m workers.alive`; unset "
+        "means none.",
+    )
     log_level: str = Field("INFO", description="Least severe level that is logged.")
     log_format: str = Field("json", pattern="^(json|console)$", description="`json`, or `console` for people.")
 
