@@ -10,11 +10,11 @@ from tornado.netutil import bind_sockets
 from tests.provider.server import State, application
 
 
-async def serve(port: int, state: State, until_eof: bool) -> None:
-    """Serve on loopback until killed or, with `until_eof`, until stdin closes: with its parent, however that dies."""
-    sockets = bind_sockets(port, "127.0.0.1")
+async def serve(address: str, port: int, state: State, until_eof: bool) -> None:
+    """Serve until killed or, with `until_eof`, until stdin closes: with its parent, however that dies."""
+    sockets = bind_sockets(port, address)
     HTTPServer(application(state)).add_sockets(sockets)
-    print(f"http://127.0.0.1:{sockets[0].getsockname()[1]}/v1", flush=True)
+    print(f"http://{address}:{sockets[0].getsockname()[1]}/v1", flush=True)
     over = asyncio.Event()
     if until_eof:
         asyncio.get_running_loop().add_reader(sys.stdin, over.set)
@@ -23,6 +23,7 @@ async def serve(port: int, state: State, until_eof: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
+    parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--base-ms", type=float, default=0.0)
     parser.add_argument("--ms-per-1000-tokens", type=float, default=0.0)
@@ -30,4 +31,4 @@ if __name__ == "__main__":
     parser.add_argument("--until-eof", action="store_true")
     arguments = parser.parse_args()
     state = State(arguments.base_ms, arguments.ms_per_1000_tokens, arguments.chat_ms)
-    asyncio.run(serve(arguments.port, state, arguments.until_eof))
+    asyncio.run(serve(arguments.address, arguments.port, state, arguments.until_eof))
