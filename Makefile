@@ -11,12 +11,12 @@ LOCK := $(UV) pip compile --universal --generate-hashes --no-emit-index-url --py
 LOCK += --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak up lint lock clean
+.PHONY: help demo test soak up lint lock verify-deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
-		do printf '  make %-6s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
+		do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 demo: $(STAMP) ## Start everything here, ingest samples/ over HTTP, search it, show the cost, stop.
 	@$(BIN)/dbrag demo
@@ -41,6 +41,9 @@ lock: $(STAMP) ## Pin in locks/ what pyproject.toml asks for; `make lock LOCK_OP
 	$(LOCK) $(LOCK_OPTIONS) pyproject.toml --output-file locks/production.txt
 	$(LOCK) $(LOCK_OPTIONS) pyproject.toml --all-extras --output-file locks/development.txt
 	echo 'setuptools>=80' | $(LOCK) $(LOCK_OPTIONS) - --output-file locks/build.txt
+
+verify-deploy: ## Build the images, start docker-compose.prod.yml, use it and remove it; needs a Docker engine.
+	@deploy/verify
 
 clean: ## Remove the virtual environment, the stack's data and what tools left; stop the stack first.
 	@if [ -f .dbrag/postgres-18.elsewhere ]; then rm -rf "$$(cat .dbrag/postgres-18.elsewhere)"; fi

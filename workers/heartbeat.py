@@ -10,7 +10,7 @@ from dbrag.settings import Settings
 
 @signals.worker_init.connect
 def touch_with_heartbeats(**_: Any) -> None:
-    """A worker's main process sends a heartbeat every 2 s, under load too; none when it is stuck or the broker is away."""
+    """A worker's main process sends a heartbeat every 2 s, under load too; none when stuck, or without its broker."""
     _touch_on(signals.heartbeat_sent)
 
 

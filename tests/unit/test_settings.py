@@ -88,6 +88,25 @@ def test_own_models_are_added_to_those_of_openai() -> None:
     assert settings.models["text-embedding-3-small"].usd_per_million_tokens == 0.02
 
 
+def test_what_the_environment_does_not_name_is_read_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://environment")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    files = {"DATABASE_URL": "postgresql://file\n", "CELERY_BROKER_URL": "redis://file", "DBRAG_ENCRYPTION_KEYS": "a,b"}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    settings = Settings(_secrets_dir=tmp_path)  # pyright: ignore[reportCallIssue]
+    assert settings.database_url.get_secret_value() == "postgresql://file"
+    assert settings.celery_broker_url.get_secret_value() == "redis://environment"
+    assert settings.encryption_keys is not None
+    assert settings.encryption_keys.get_secret_value() == "a,b"
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_no_matter(tmp_path: Path) -> None:
+    values = {"database_url": "postgresql://x", "celery_broker_url": "redis://x"}
+    settings = Settings(_secrets_dir=tmp_path / "none", **values)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert settings.database_url.get_secret_value() == "postgresql://x"
+
+
 def test_the_table_in_the_docs_is_that_of_the_code() -> None:
     docs = Path(__file__).parents[2] / "docs" / "settings.md"
     assert settings_table() in docs.read_text(), "run: .venv/bin/dbrag settings, and put it into docs/settings.md"
