@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Without files where there is no such folder: pydantic-settings would warn each time, outside of containers."""
+        """Without files where there is no such folder: pydantic-settings would warn outside of containers."""
         assert isinstance(file_secret_settings, SecretsSettingsSource)
         folder = file_secret_settings.secrets_dir
         files = (file_secret_settings,) if isinstance(folder, str | Path) and Path(folder).is_dir() else ()
