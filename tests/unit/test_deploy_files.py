@@ -74,7 +74,7 @@ def test_servers_with_data_are_in_a_network_without_a_way_out() -> None:
     assert COMPOSE["networks"]["back"]["internal"] is True
 
 
-@pytest.mark.parametrize("name", OURS - {"migrate"})
+@pytest.mark.parametrize("name", sorted(OURS - {"migrate"}))
 def test_whoever_reads_the_schema_waits_for_the_release_step(name: str) -> None:
     waits_for = SERVICES[name]["depends_on"]
     assert waits_for["migrate"]["condition"] == "service_completed_successfully"
@@ -84,6 +84,11 @@ def test_whoever_reads_the_schema_waits_for_the_release_step(name: str) -> None:
 def test_workers_have_longer_to_end_than_a_lease_and_ten_seconds() -> None:
     for name in WORKERS:
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > 60 + 10
+
+
+def test_only_api_and_workers_get_the_keys_of_others() -> None:
+    for key in ("OPENAI_API_KEY", "DBRAG_ENCRYPTION_KEYS"):
+        assert {name for name, service in SERVICES.items() if key in service.get("secrets", [])} == {"api", *WORKERS}
 
 
 def test_workers_may_run_the_library_that_kreuzberg_unpacks() -> None:
