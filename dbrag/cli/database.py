@@ -1,6 +1,7 @@
 """`dbrag db`: bring the database's schema up to the code, and compare the two."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -33,3 +34,13 @@ def check() -> None:
         f"The schema is at {schema.current or 'nothing yet'}, this code expects {schema.head}: run `dbrag db upgrade`."
     )
     raise typer.Exit(1)
+
+
+@app.command()
+def wait(
+    seconds: Annotated[float, typer.Option(min=0, help="How long to wait; after that it ends with 4.")] = 600,
+) -> None:
+    """Wait until the schema is what this code expects, or that of a newer release: before a process starts."""
+    from dbrag.database import migrate  # noqa: PLC0415 (see above)
+
+    output.answers().print(migrate.wait(load_settings(Path.cwd()), seconds), markup=False)

@@ -1,5 +1,6 @@
-"""The release step: brings the schema to what the code needs, one process at a time."""
+"""The release step: brings the schema to what the code needs, one process at a time; others wait for it."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import migrations
-from dbrag.database.pool import CONNECT_OPTIONS, Connection
+from dbrag.database.pool import CONNECT_OPTIONS, Connection, connect
 from dbrag.errors import Permanent, Transient
 from dbrag.settings import Settings
 
@@ -23,10 +24,14 @@ RELEASE_LOCK = 0x6462726167
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """The revision that the database has (None: empty) and the one that this code needs."""
+    """The revision that the database has (None: empty) and the one that this code needs.
+
+    `is_newer`: the database's is none that this code knows, so a later release has made it.
+    """
 
     current: str | None
     head: str
+    is_newer: bool = False
 
     @property
     def is_current(self) -> bool:
@@ -41,7 +46,8 @@ def state(conn: Connection) -> SchemaState:
         if cursor.fetchone() == (True,):
             row = cursor.execute("SELECT version_num FROM alembic_version").fetchone()
             current = str(row[0]) if row else None
-    return SchemaState(current, _head())
+    head = _head()
+    return SchemaState(current, head, is_newer=current not in (None, head) and current not in _revisions())
 
 
 def upgrade(settings: Settings) -> str:
@@ -74,6 +80,27 @@ def upgrade(settings: Settings) -> str:
     finally:
         engine.dispose()
     return f"the schema is at {_head()}"
+
+
+def wait(settings: Settings, for_s: float, pause_s: float = 2.0) -> str:
+    """Waits until this code can run with the schema, and says which it is: its own, or that of a newer release.
+
+    Raises: Transient where it is not so after `for_s` seconds, with what was missing last.
+    """
+    until = time.monotonic() + for_s
+    while True:
+        try:
+            with connect(settings) as conn:
+                schema = state(conn)
+            if schema.is_current or schema.is_newer:
+                return f"the schema is at {schema.current}{', of a newer release' if schema.is_newer else ''}"
+            missing = f"the schema is at {schema.current or 'nothing yet'}, this code needs {schema.head}"
+            missing += ": run `dbrag db upgrade`"
+        except Transient as exc:
+            missing = str(exc)
+        if time.monotonic() >= until:
+            raise Transient(f"{missing}; waited {for_s:g} s", code="schema_behind")
+        time.sleep(pause_s)
 
 
 def _cause(exc: DBAPIError | psycopg.Error) -> str:
@@ -110,6 +137,10 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))).replace("%", "%%"))
     return config
+
+
+def _revisions() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def _head() -> str:

@@ -232,6 +232,7 @@ def test_a_tenant_is_made_without_a_key(dbrag: Dbrag) -> None:
 def test_the_schema_is_as_the_code_wants_it(dbrag: Dbrag) -> None:
     assert dbrag("db", "upgrade").exit_code == 0
     assert dbrag("db", "check").exit_code == 0
+    assert "the schema is at" in dbrag("db", "wait").stdout
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_healthy_platform(dbrag: Dbrag) -> None:

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
+from pydantic import SecretStr
 
 from dbrag.database import migrate
 from dbrag.database.pool import connect
@@ -36,6 +37,30 @@ def test_releases_at_the_same_time_bring_the_schema_to_its_head_once(empty: Sett
         state = migrate.state(conn)
     assert state.is_current
     assert said == [f"the schema is at {state.head}"] * 3
+
+
+def test_a_process_waits_until_the_schema_is_there(empty: Settings) -> None:
+    with pytest.raises(Transient, match=r"the schema is at nothing yet, .*run `dbrag db upgrade`"):
+        migrate.wait(empty, for_s=0)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(migrate.wait, empty, for_s=60, pause_s=0.05)
+        said = migrate.upgrade(empty)
+        assert waiting.result() == said
+
+
+def test_a_process_starts_beside_the_schema_of_a_newer_release(empty: Settings) -> None:
+    migrate.upgrade(empty)
+    with connect(empty) as conn:
+        conn.execute("UPDATE alembic_version SET version_num = '9999'")
+        assert migrate.state(conn).is_newer
+        assert not migrate.state(conn).is_current
+    assert migrate.wait(empty, for_s=0) == "the schema is at 9999, of a newer release"
+
+
+def test_a_process_waits_for_the_server_too(empty: Settings) -> None:
+    nowhere = empty.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1:1/nowhere")})
+    with pytest.raises(Transient, match="PostgreSQL cannot be reached"):
+        migrate.wait(nowhere, for_s=0)
 
 
 BEFORE_GENERATIONS = """
