@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 from redis import Redis
 from typer.testing import CliRunner, Result
 from uuid_utils.compat import uuid7
@@ -48,6 +51,16 @@ def runtime(settings: Settings) -> Iterator[Runtime]:
     runtime = open_runtime(settings)
     yield runtime
     runtime.close()
+
+
+@pytest.fixture
+def empty(quiet_servers: Servers, request: pytest.FixtureRequest) -> Settings:
+    """Settings of a new database."""
+    url = quiet_servers.env["DATABASE_URL"]
+    name = f"empty_{request.node.name}"
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    return Settings.model_validate({**quiet_servers.env, "DATABASE_URL": make_conninfo(url, dbname=name)})
 
 
 @pytest.fixture

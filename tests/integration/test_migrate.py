@@ -3,29 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
 from dbrag.database import migrate
 from dbrag.database.pool import connect
-from dbrag.devstack.servers import Servers
 from dbrag.errors import Transient
 from dbrag.settings import Settings
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
-
-
-@pytest.fixture
-def empty(quiet_servers: Servers, request: pytest.FixtureRequest) -> Settings:
-    """Settings of a new database."""
-    url = quiet_servers.env["DATABASE_URL"]
-    name = f"empty_{request.node.name}"
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    return Settings.model_validate({**quiet_servers.env, "DATABASE_URL": make_conninfo(url, dbname=name)})
 
 
 def test_releases_at_the_same_time_bring_the_schema_to_its_head_once(empty: Settings) -> None:

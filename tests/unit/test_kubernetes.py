@@ -171,6 +171,18 @@ def test_variables_are_settings(manifests: list[Resource]) -> None:
     assert named - OTHERS <= SETTINGS
 
 
+def test_settings_for_all_processes_are_settings() -> None:
+    named = re.findall(r"^(\w+)=", (FOLDER / "base" / "settings.env").read_text(), re.MULTILINE)
+    for overlay in OVERLAYS:
+        (own,) = documents(FOLDER / "overlays" / overlay / "kustomization.yaml")
+        added = [line for source in own.get("configMapGenerator", []) for line in source["literals"]]
+        named += [line.partition("=")[0] for line in added]
+    assert named
+    assert set(named) <= SETTINGS - set(
+        of_kind(documents(FOLDER / "secret.example.yaml"), "Secret")["dbrag"]["stringData"]
+    )
+
+
 def test_the_relay_serves_its_metrics_where_its_port_is(manifests: list[Resource]) -> None:
     (relay,) = pods(manifests)["relay"]["spec"]["containers"]
     (port,) = relay["ports"]
@@ -233,7 +245,10 @@ def test_selectors_find_the_pods_that_they_mean(manifests: list[Resource]) -> No
     for kind in ("PodDisruptionBudget", "PodMonitor"):
         for name, found in of_kind(manifests, kind).items():
             assert selected(manifests, found["spec"]["selector"]) == {name}
-    for name, service in of_kind(manifests, "Service").items():
+    services = of_kind(manifests, "Service")
+    for name, found in of_kind(manifests, "ServiceMonitor").items():
+        assert selects(found["spec"]["selector"], services[name]["metadata"]["labels"])
+    for name, service in services.items():
         assert selected(manifests, {"matchLabels": service["spec"]["selector"]}) == {name}
         (container,) = pods(manifests)[name]["spec"]["containers"]
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
