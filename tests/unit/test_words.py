@@ -55,7 +55,7 @@ def test_a_text_that_was_changed_or_has_marks_of_its_own_has_no_highlights() -> 
 
 
 def hit(number: int, highlighted: int = 0) -> Hit:
-    return Hit(f"d{number}", number, "t", 0, 1, 0.5, {}, [Span(0, 1)] * highlighted)
+    return Hit(f"d{number}", number, "t", 0, 1, 0.5, {}, highlights=[Span(0, 1)] * highlighted)
 
 
 def test_first_in_both_scores_one_and_highlights_stay() -> None:
