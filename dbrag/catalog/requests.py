@@ -34,7 +34,7 @@ def request_update(
     collection = home.make(conn, connection.tenant_id, settings)
     scope = {"schema": schema, "table": table, "force": force}
     params: dict[str, Any] = {"connection_id": str(connection.id)}
-    job_id = jobs.create_with_items(
+    return jobs.create_with_items(
         conn,
         connection.tenant_id,
         Kind.UPDATE_METADATA_CATALOG,
@@ -43,7 +43,6 @@ def request_update(
         [Item(0, connection.name, ItemStatus.QUEUED, None)],
         params=params | {name: value for name, value in scope.items() if value},
     )
-    return jobs.get(conn, connection.tenant_id, job_id)
 
 
 def request_due(conn: pool.Connection, settings: Settings) -> int:

@@ -45,7 +45,7 @@ def accept(
     found = places(conn, collection, named, on_conflict)
     accepted = [(index, item) for index, item in enumerate(items) if _is_accepted(item, found)]
     existing = len(named) - len(found) if on_conflict is OnConflict.SKIP else 0
-    job_id = jobs.create_with_items(
+    job = jobs.create_with_items(
         conn,
         collection.tenant_id,
         kind,
@@ -56,11 +56,11 @@ def accept(
         params={"existing": existing} if existing else {},
     )
     if accepted:
-        versions = insert_versions(conn, collection, job_id, accepted, kind, found)
+        versions = insert_versions(conn, collection, job.id, accepted, kind, found)
         for index, item in accepted:
             if item.content is not None:
                 _insert_blob(conn, collection, versions[index], item)
-    return jobs.get(conn, collection.tenant_id, job_id)
+    return job
 
 
 def size(items: Sequence[Submission | Refusal]) -> int:

@@ -34,7 +34,10 @@ def create(
     **params: Any,
 ) -> UUID:
     """Accepts a job whose steps its task finds out; it is published once the caller has committed."""
-    return _insert(conn, tenant_id, kind, queue, collection_id, generation_id=generation_id, params=Jsonb(params))
+    job_id = uuid7()
+    job = {"id": job_id, "tenant_id": tenant_id, "kind": kind, "queue": queue, "collection_id": collection_id}
+    conn.execute(SQL.insert_job, job | {"generation_id": generation_id, "params": Jsonb(params)})
+    return job_id
 
 
 def create_with_items(
@@ -46,34 +49,32 @@ def create_with_items(
     items: Sequence[Item],
     size: int = 0,
     params: Mapping[str, Any] = NONE,
-) -> UUID:
+) -> Job:
     """Accepts a job with items of `size` bytes, queued, failed or skipped; where none is queued, it ends here."""
     statuses = Counter(item.status for item in items)
-    failed, skipped = statuses[ItemStatus.FAILED], statuses[ItemStatus.SKIPPED]
-    counts = {"total": len(items), "failed": failed, "skipped": skipped, "bytes": size}
-    job_id = _insert(conn, tenant_id, kind, queue, collection_id, params=Jsonb(dict(params)), **counts)
-    conn.execute(
-        SQL.insert_items,
-        {
-            "job_id": job_id,
-            "tenant_id": tenant_id,
-            "indexes": [item.index for item in items],
-            "external_ids": [item.external_id for item in items],
-            "statuses": [item.status.value for item in items],
-            "errors": [item.error and orjson.dumps(item.error).decode() for item in items],
-        },
-    )
-    if failed + skipped == len(items):
-        finish(conn, [job_id])
-    return job_id
-
-
-def _insert(conn: Connection, tenant_id: UUID, kind: Kind, queue: Queue, collection_id: int, **more: Any) -> UUID:
-    job_id = uuid7()
-    job = {"id": job_id, "tenant_id": tenant_id, "kind": kind, "queue": queue, "collection_id": collection_id}
-    defaults = {"generation_id": None, "params": Jsonb({}), "total": 0, "failed": 0, "skipped": 0, "bytes": 0}
-    conn.execute(SQL.insert_job, defaults | job | more)
-    return job_id
+    wanted = {
+        "id": uuid7(),
+        "tenant_id": tenant_id,
+        "kind": kind,
+        "queue": queue,
+        "collection_id": collection_id,
+        "params": Jsonb(dict(params)),
+        "total": len(items),
+        "failed": statuses[ItemStatus.FAILED],
+        "skipped": statuses[ItemStatus.SKIPPED],
+        "bytes": size,
+        "indexes": [item.index for item in items],
+        "external_ids": [item.external_id for item in items],
+        "statuses": [item.status.value for item in items],
+        "errors": [item.error and orjson.dumps(item.error).decode() for item in items],
+    }
+    with conn.cursor(row_factory=class_row(Job)) as cursor:
+        job = cursor.execute(SQL.insert_job_with_items, wanted).fetchone()
+    assert job is not None
+    if statuses[ItemStatus.QUEUED]:
+        return job
+    finish(conn, [job.id])
+    return get(conn, tenant_id, job.id)
 
 
 def get(conn: Connection, tenant_id: UUID, job_id: UUID, depth: int = 0) -> Job:

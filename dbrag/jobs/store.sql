@@ -1,15 +1,26 @@
 -- name: insert_job
--- Accepts a job; publish_at is the outbox mark. An item that ended at the door is counted at once.
-INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, generation_id, params, total, failed, skipped, prepared, bytes)
-VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(queue)s, %(collection_id)s, %(generation_id)s, %(params)s, %(total)s,
-        %(failed)s, %(skipped)s, %(failed)s::int + %(skipped)s::int, %(bytes)s)
+-- Accepts a job whose steps are found out later; publish_at is the outbox mark.
+INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, generation_id, params)
+VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(queue)s, %(collection_id)s, %(generation_id)s, %(params)s)
 
--- name: insert_items
--- The items of a job; some have ended already.
-INSERT INTO job_items (job_id, tenant_id, index, external_id, status, error)
-SELECT %(job_id)s, %(tenant_id)s, item.index, item.external_id, item.status, item.error::jsonb
-FROM unnest(%(indexes)s::int[], %(external_ids)s::text[], %(statuses)s::text[], %(errors)s::text[])
-     AS item (index, external_id, status, error)
+-- name: insert_job_with_items
+-- The same with items, of which those that ended at the door are counted at once. One statement, since this is what a
+-- request costs.
+WITH job AS (
+    INSERT INTO jobs (id, tenant_id, kind, queue, collection_id, params, total, failed, skipped, prepared, bytes)
+    VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(queue)s, %(collection_id)s, %(params)s, %(total)s, %(failed)s,
+            %(skipped)s, %(failed)s::int + %(skipped)s::int, %(bytes)s)
+    RETURNING *
+), items AS (
+    INSERT INTO job_items (job_id, tenant_id, index, external_id, status, error)
+    SELECT %(id)s, %(tenant_id)s, item.index, item.external_id, item.status, item.error::jsonb
+    FROM unnest(%(indexes)s::int[], %(external_ids)s::text[], %(statuses)s::text[], %(errors)s::text[])
+         AS item (index, external_id, status, error)
+)
+SELECT id, tenant_id, kind, status, queue, collection_id, created_at, started_at, finished_at, attempt, reason_code,
+       reason_detail, reason_until, total, completed, failed, skipped, cancelled, cached, prepared, chunks_total,
+       chunks_done, result, error
+FROM job
 
 -- name: select_jobs
 -- Jobs as their owners see them. `worked_s`: how long a job that is not over has been running in all, as its events tell.
