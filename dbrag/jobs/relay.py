@@ -4,8 +4,7 @@ Each duty is one bounded pass in its own transaction. A duty that fails is logge
 """
 
 import signal
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Event
 from time import monotonic
@@ -14,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import REGISTRY, Counter, Histogram
 from psycopg_pool import PoolTimeout
 
 from dbrag.database.pool import Connection, Pool, open_pool
@@ -29,6 +28,8 @@ from dbrag.jobs.model import Queue
 from dbrag.jobs.outbox import publish_due
 from dbrag.settings import Settings
 from dbrag.telemetry import logs
+from dbrag.telemetry.serving import served
+from dbrag.telemetry.standing import Standing
 
 SQL = beside(__file__, "relay.sql")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -254,31 +255,14 @@ def run(settings: Settings) -> None:
         signal.signal(number, stop)
     # Whoever holds a lock for long must not stop the relay.
     pool, broker = open_pool(settings, size=2, options="-c lock_timeout=5s"), Broker(settings)
-    relay = Relay(pool, broker, settings)
+    relay, standing = Relay(pool, broker, settings), Standing(settings)
+    REGISTRY.register(standing)
     log.info("relay started", interval_s=settings.relay_interval_s)
     try:
-        with _served_metrics(settings):
+        with served(settings.relay_metrics_address, REGISTRY, "DBRAG_RELAY_METRICS"):
             while not stopping.wait(settings.relay_interval_s):
                 relay.run_pass()
     finally:
+        REGISTRY.unregister(standing)
         broker.close()
         pool.close()
-
-
-@contextmanager
-def _served_metrics(settings: Settings) -> Generator[None]:
-    """Serves them over HTTP meanwhile, where that is wanted. Raises: Permanent where the address cannot be taken."""
-    if settings.relay_metrics_address is None:
-        yield
-        return
-    host, port = settings.relay_metrics_address
-    try:
-        server, thread = start_http_server(port, addr=host)
-    except OSError as exc:
-        raise Permanent(f"DBRAG_RELAY_METRICS={settings.relay_metrics} cannot be served: {exc}") from exc
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
