@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from api.process import runtime
+from dbrag.telemetry import pools
 from dbrag.vectors import probes
 from dbrag.vectors.model import AnsweredBy
 
@@ -50,6 +51,7 @@ def count_search(by: AnsweredBy, seconds: float) -> None:
 def show() -> Response:
     """The view of /metrics."""
     counts = REGISTRY
+    pools.count(runtime().pool)
     # deploy/gunicorn.conf.py sets it; prometheus_client then keeps the counts of all workers in files there.
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         counts = CollectorRegistry()

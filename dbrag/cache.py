@@ -5,6 +5,7 @@ from time import monotonic
 from typing import TypeVar, cast
 
 import structlog
+from prometheus_client import Counter
 from redis import ConnectionError as RedisConnectionError
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
@@ -17,6 +18,14 @@ PAUSE_S = 5.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+LOOKUPS = Counter("dbrag_cache_lookups", "What was looked for in a cache, and found or not.", ["cache", "answer"])
+
+
+def count_lookups(cache: str, *, asked: int, found: int) -> None:
+    """Notes so many lookups in the cache of this name."""
+    LOOKUPS.labels(cache, "hit").inc(found)
+    LOOKUPS.labels(cache, "miss").inc(asked - found)
 
 
 class Cache:

@@ -145,6 +145,10 @@ class Settings(BaseSettings):
         description="Where a relay serves its metrics over HTTP, without a password: `port` (on loopback) or "
         "`host:port`; unset means nowhere.",
     )
+    worker_metrics: str | None = Field(
+        None,
+        description="Where a worker serves its metrics, likewise; each worker on a host needs a port of its own.",
+    )
 
     segment_rows: int = Field(
         2_500, ge=100, description="Rows at which a fresh segment is sealed and gets its HNSW index."
@@ -280,12 +284,15 @@ class Settings(BaseSettings):
 
         Raises: ValueError.
         """
-        if self.relay_metrics is None:
-            return None
-        host, _, port = self.relay_metrics.rpartition(":")
-        if not (port.isdecimal() and 0 < int(port) < 65_536):
-            raise ValueError(f"DBRAG_RELAY_METRICS must be port or host:port, not {self.relay_metrics!r}")
-        return host.strip("[]") or "127.0.0.1", int(port)
+        return _address("DBRAG_RELAY_METRICS", self.relay_metrics)
+
+    @property
+    def worker_metrics_address(self) -> tuple[str, int] | None:
+        """Host and port of a worker's metrics, likewise.
+
+        Raises: ValueError.
+        """
+        return _address("DBRAG_WORKER_METRICS", self.worker_metrics)
 
     @property
     def allowed_networks(self) -> list[IPv4Network | IPv6Network]:
@@ -330,8 +337,8 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _relay_metrics_is_an_address(self) -> Self:
-        _ = self.relay_metrics_address
+    def _metrics_have_addresses(self) -> Self:
+        _ = self.relay_metrics_address, self.worker_metrics_address
         return self
 
     @model_validator(mode="after")
@@ -378,3 +385,12 @@ class Settings(BaseSettings):
     def _openai_models_stay_known(self) -> Self:
         self.models = OPENAI_MODELS | self.models
         return self
+
+
+def _address(setting: str, given: str | None) -> tuple[str, int] | None:
+    if given is None:
+        return None
+    host, _, port = given.rpartition(":")
+    if not (port.isdecimal() and 0 < int(port) < 65_536):
+        raise ValueError(f"{setting} must be port or host:port, not {given!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)

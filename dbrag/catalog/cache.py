@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pydantic import TypeAdapter, ValidationError
 from redis import Redis
 
-from dbrag.cache import PAUSE_S, Cache
+from dbrag.cache import PAUSE_S, Cache, count_lookups
 from dbrag.catalog.model import Entry
 
 _ENTRY = TypeAdapter(Entry)
@@ -31,6 +31,7 @@ class EntryCache:
         """The entry, if it is the one that this version of the table's document has: what is older is dropped."""
         name = key(connection_id, full_name)
         value = self._cache.get(name)
+        count_lookups("entries", asked=1, found=int(value is not None))
         if value is None:
             return None
         try:

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import orjson
 
-from dbrag.cache import PAUSE_S, Cache
+from dbrag.cache import PAUSE_S, Cache, count_lookups
 from dbrag.catalog.prompt import Message
 
 
@@ -28,6 +28,7 @@ class KeptAnswers:
     def get(self, model: str, messages: Sequence[Message]) -> str | None:
         """The JSON that was answered, if it is kept."""
         value = self._cache.get(key(model, messages))
+        count_lookups("descriptions", asked=1, found=int(value is not None))
         return None if value is None else value.decode()
 
     def put(self, model: str, messages: Sequence[Message], answer: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from redis import Redis
 
-from dbrag.cache import PAUSE_S, Cache
+from dbrag.cache import PAUSE_S, Cache, count_lookups
 
 HALVES = np.dtype("<f2")
 
@@ -43,11 +43,13 @@ class VectorCache:
         keys = [key(model, dimensions, text_hash, dtype) for text_hash in text_hashes]
         values = self._cache.ask(lambda redis: cast("list[bytes | None]", redis.mget(keys)), []) if keys else []
         size = dimensions * np.dtype(dtype).itemsize
-        return {
+        found = {
             text_hash: np.frombuffer(value, np.dtype(dtype).newbyteorder("<"))
             for text_hash, value in zip(text_hashes, values or [None] * len(keys), strict=True)
             if value is not None and len(value) == size
         }
+        count_lookups("vectors", asked=len(keys), found=len(found))
+        return found
 
     def put(self, model: str, dimensions: int, vectors: Mapping[bytes, Vector], dtype: DTypeLike = HALVES) -> None:
         """Keep `vectors` (by text hash) for `ttl_s`, rounded to `dtype`."""

@@ -10,7 +10,7 @@ import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_random_exponential
 
-from dbrag.embedding import pack
+from dbrag.embedding import counts, pack
 from dbrag.embedding.answers import Embedded, read_answer
 from dbrag.embedding.failures import (
     ModelUnknown,
@@ -55,6 +55,7 @@ class Provider:
     def __init__(self, settings: Settings, governor: Governor | None = None) -> None:
         self._governor = governor
         self._models = settings.models
+        self._price_usd = settings.price_usd
         self._timeout_s = settings.provider_timeout_s
         self._client = openai.OpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
@@ -160,6 +161,19 @@ class Provider:
         return repeating(count, deadline, tries)(self._ask, texts, model, dimensions, deadline)
 
     def _ask(self, texts: Sequence[str], model: str, dimensions: int, deadline: float) -> Embedded:
+        name = model if model in self._models else "other"  # so that nobody can make as many series as he likes
+        began = monotonic()
+        try:
+            answer = self._send(texts, model, dimensions, deadline)
+        except DbragError as exc:
+            counts.count_failed(name, exc.code, monotonic() - began)
+            raise
+        tokens = answer.prompt_tokens
+        cost_usd = self._price_usd(model, tokens)
+        counts.count_answered(name, monotonic() - began, inputs=len(texts), tokens=tokens, cost_usd=cost_usd)
+        return answer
+
+    def _send(self, texts: Sequence[str], model: str, dimensions: int, deadline: float) -> Embedded:
         left_s = deadline - monotonic()
         if left_s <= 0:
             raise ProviderFailed(f"The embedding provider needed more than {self._timeout_s:g} s for these texts.")

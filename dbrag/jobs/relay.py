@@ -27,7 +27,7 @@ from dbrag.jobs.claims import ClaimLost
 from dbrag.jobs.model import Queue
 from dbrag.jobs.outbox import publish_due
 from dbrag.settings import Settings
-from dbrag.telemetry import logs
+from dbrag.telemetry import logs, pools
 from dbrag.telemetry.serving import served
 from dbrag.telemetry.standing import Standing
 
@@ -262,6 +262,7 @@ def run(settings: Settings) -> None:
         with served(settings.relay_metrics_address, REGISTRY, "DBRAG_RELAY_METRICS"):
             while not stopping.wait(settings.relay_interval_s):
                 relay.run_pass()
+                pools.count(pool)
     finally:
         REGISTRY.unregister(standing)
         broker.close()

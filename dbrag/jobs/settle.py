@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from prometheus_client import Counter, Histogram
 from psycopg.types.json import Jsonb
 
 from dbrag.database.pool import Connection
@@ -13,6 +14,14 @@ from dbrag.database.queries import beside
 from dbrag.jobs.model import ItemStatus
 
 SQL = beside(__file__)
+# Counted in the transaction: one that is rolled back, and done again, counts twice. That is rare.
+ENDED = Counter("dbrag_jobs_ended", "Jobs that ended, by how.", ["kind", "queue", "status"])
+SECONDS = Histogram(
+    "dbrag_job_seconds",
+    "Time from accepting a job to its end; its documents can be found then.",
+    ["kind", "queue"],
+    buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,10 @@ def finish(conn: Connection, job_ids: Sequence[UUID], *, cancelled: bool = False
 
     Those that are being cancelled only for who has dropped what they leave (`cancelled`), and no others then.
     """
-    conn.execute(SQL.finish_jobs, {"ids": list(job_ids), "cancelled": cancelled})
+    for row in conn.execute(SQL.finish_jobs, {"ids": list(job_ids), "cancelled": cancelled}):
+        kind, queue, status, seconds = row
+        ENDED.labels(kind, queue, status).inc()
+        SECONDS.labels(kind, queue).observe(seconds)
 
 
 def cancel_collection(conn: Connection, collection_id: int) -> None:

@@ -250,7 +250,7 @@ UPDATE jobs j SET status = over.outcome, finished_at = now(), started_at = coale
                     ELSE jsonb_build_object('code', 'all_items_failed', 'detail',
                          'every item failed; see /v1/jobs/' || j.id || '/items?status=failed') END
 FROM over WHERE j.id = over.id
-RETURNING j.id, j.status
+RETURNING j.kind, j.queue, j.status, extract(epoch FROM j.finished_at - j.created_at)::float8 AS seconds
 
 -- name: begin_cancel
 -- From here on nothing more is claimed or paid for this job; finish_cancel ends it.

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import orjson
 
-from dbrag.cache import PAUSE_S, Cache
+from dbrag.cache import PAUSE_S, Cache, count_lookups
 from dbrag.documents.model import Collection
 from dbrag.vectors.model import Hit, Question
 
@@ -34,6 +34,7 @@ class AnswerCache:
     def get(self, collection: Collection, question: Question) -> list[Hit] | None:
         """The answer, if one is kept that is as new as `collection`."""
         value = self._cache.get(key(collection, question))
+        count_lookups("answers", asked=1, found=int(value is not None))
         return None if value is None else [Hit(**hit) for hit in orjson.loads(zlib.decompress(value))]
 
     def put(self, collection: Collection, question: Question, hits: list[Hit]) -> None:

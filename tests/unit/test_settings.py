@@ -41,9 +41,10 @@ def test_metrics_of_the_relay_stay_on_loopback_unless_a_host_is_named(
 
 
 @pytest.mark.parametrize("given", ["", "localhost", "localhost:http", "localhost:0", "localhost:65536"])
-def test_an_address_without_a_port_is_refused(given: str) -> None:
-    with pytest.raises(ValidationError, match="DBRAG_RELAY_METRICS must be port or host:port"):
-        Settings.model_validate(URLS | {"relay_metrics": given})
+@pytest.mark.parametrize("whose", ["relay", "worker"])
+def test_an_address_without_a_port_is_refused(whose: str, given: str) -> None:
+    with pytest.raises(ValidationError, match=f"DBRAG_{whose.upper()}_METRICS must be port or host:port"):
+        Settings.model_validate(URLS | {f"{whose}_metrics": given})
 
 
 @pytest.mark.parametrize("given", ["600/minute", "20/second;600/minute", "1000/5 minute", "1/day"])
