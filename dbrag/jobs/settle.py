@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from dbrag.database.pool import Connection
 from dbrag.database.queries import beside
-from dbrag.jobs.model import ItemStatus
+from dbrag.jobs.model import ItemStatus, Kind, Queue, Status
 
 SQL = beside(__file__)
 # Counted in the transaction: one that is rolled back, and done again, counts twice. That is rare.
@@ -22,6 +23,9 @@ SECONDS = Histogram(
     ["kind", "queue"],
     buckets=(0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400),
 )
+
+for _kind, _queue, _status in product(Kind, Queue, filter(lambda status: status.is_final, Status)):
+    ENDED.labels(_kind, _queue, _status)  # so that it is there with 0 before it happens
 
 
 @dataclass(frozen=True, slots=True)
