@@ -5,6 +5,7 @@ Each relay tells the same: rules take `max`. What cannot be read is left out, an
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, TypeAlias, cast
 
 import psycopg
@@ -20,7 +21,7 @@ from dbrag.embedding.pauses import OPENS_AFTER
 from dbrag.embedding.shared import SharedBudgets
 from dbrag.errors import Transient
 from dbrag.jobs import canaries
-from dbrag.jobs.model import Queue
+from dbrag.jobs.model import Kind, Queue, Status
 from dbrag.settings import Settings
 from dbrag.vectors import index
 from dbrag.vectors.model import SegmentStatus
@@ -99,8 +100,12 @@ def _rows(conn: Connection, block: Any, parameters: Mapping[str, Any]) -> Rows:
 
 
 def _jobs(conn: Connection, _settings: Settings) -> Iterator[Metric]:
-    rows = _rows(conn, SQL.jobs_standing, {})
-    return _gauges(rows, ["kind", "queue", "status"], {"jobs": ("dbrag_jobs", "Jobs that are not over.")})
+    labels = ["kind", "queue", "status"]
+    found = {tuple(row[label] for label in labels): row["jobs"] for row in _rows(conn, SQL.jobs_standing, {})}
+    gauge = GaugeMetricFamily("dbrag_jobs", "Jobs that are not over.", labels=labels)
+    for key in product(Kind, Queue, (status for status in Status if not status.is_final)):
+        gauge.add_metric(key, found.get(key, 0))
+    yield gauge
 
 
 def _queues(conn: Connection, settings: Settings) -> Iterator[Metric]:
