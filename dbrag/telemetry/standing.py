@@ -215,9 +215,11 @@ def _governor(url: str, settings: Settings) -> list[Metric] | None:
         "dbrag_governor_left", "What may be sent now; a debt is negative.", labels=["model", "kind"]
     )
     limit = GaugeMetricFamily("dbrag_governor_limit", "What the provider allows in a period.", labels=["model", "kind"])
+    known = {*settings.models, settings.chat_model}  # users may name any
     for model, budget in budgets.items():
-        name = model if model in settings.models else "other"
+        if model not in known:
+            continue
         for kind, bucket in budget.left(now_ms).items():
-            left.add_metric([name, kind], bucket.level)
-            limit.add_metric([name, kind], bucket.limit)
+            left.add_metric([model, kind], bucket.level)
+            limit.add_metric([model, kind], bucket.limit)
     return [left, limit]
