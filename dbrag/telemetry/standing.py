@@ -6,6 +6,7 @@ Each relay tells the same: rules take `max`. What cannot be read is left out, an
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
+from threading import Lock
 from typing import Any, TypeAlias, cast
 
 import psycopg
@@ -29,7 +30,7 @@ from dbrag.vectors.model import SegmentStatus
 SQL = beside(__file__, "standing.sql")
 # Of one statement, and of one question to a Redis: longer than servers that are well need, and all parts together take
 # less than the 10 s that Prometheus waits, unless every one is stuck.
-STATEMENT_TIMEOUT, REDIS_TIMEOUT_S = "2s", 1.0
+STATEMENT_TIMEOUT, REDIS_TIMEOUT_S, LOCK_TIMEOUT_S = "2s", 1.0, 2.0
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
@@ -39,12 +40,22 @@ class Standing(Collector):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._reading = Lock()
 
     def describe(self) -> list[Metric]:
         """Nothing, so that registering asks no server."""
         return []
 
     def collect(self) -> Iterator[Metric]:
+        # Of servers that stand still, whoever asks meanwhile is told no more than that; else readers would pile up.
+        if not self._reading.acquire(timeout=LOCK_TIMEOUT_S):
+            return
+        try:
+            yield from self._read()
+        finally:
+            self._reading.release()
+
+    def _read(self) -> Iterator[Metric]:
         read = GaugeMetricFamily("dbrag_standing_read", "Whether this part could be read just now.", labels=["part"])
         for parts in (self._of_postgresql(), self._of_redis()):
             for part, metrics in parts:

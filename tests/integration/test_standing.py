@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from dbrag.database.pool import Connection
 from dbrag.documents.accept import accept
@@ -77,6 +77,13 @@ def test_every_part_is_read_from_servers_that_are_well(settings: Settings) -> No
         ("jobs", "queues", "consumers", "segments", "budgets", "pauses", "schema", "broker", "cache", "governor"), 1
     )
     assert told(settings).get_sample_value("dbrag_schema_current") == 1
+
+
+def test_whoever_asks_only_whether_a_relay_lives_waits_for_no_server(settings: Settings) -> None:
+    alive = Counter("dbrag_relay_passes", "As the relay's.", registry=(registry := told(settings)))
+    alive.inc()
+    asked = registry.restricted_registry(["dbrag_relay_passes_total"]).collect()
+    assert [metric.name for metric in asked] == ["dbrag_relay_passes"]
 
 
 def test_servers_that_are_away_leave_their_parts_out_and_are_told(settings: Settings) -> None:
