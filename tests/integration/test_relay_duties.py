@@ -86,6 +86,7 @@ def test_a_job_whose_documents_wait_for_no_text_is_ended_with_the_reason_and_can
     assert conn.execute("SELECT count(*) FROM pending WHERE job_id = %s", [lost]).fetchone() == (1,)
 
 
+@pytest.mark.usefixtures("redis")  # so that the queues have room
 def test_a_pass_counts_what_it_did(conn: Connection, own_collection: Collection, relay: Relay) -> None:
     ids = [submit(conn, own_collection, str(n)) for n in range(3)]
     with conn.transaction():
