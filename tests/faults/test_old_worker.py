@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.faults.harness.fleet import Fleet
+from tests.faults.harness.fleet import ON_ITS_WAY_S, Fleet
 from tests.faults.harness.strike import strike
 from tests.running import ROOT
 
@@ -25,7 +25,7 @@ def old_worker(fleet: Fleet) -> None:
     before = checkout(fleet.servers.folder / "before")
     log = fleet.servers.folder / "logs" / "worker-old.log"
     old = replace(spec, name="worker-old", argv=argv, cwd=before, ready=lambda: b" ready." in log.read_bytes())
-    with fleet.beside(old):
+    with fleet.beside(old, ON_ITS_WAY_S):  # the release before ends with its request in flight
         with fleet.paused(*fleet.workers):  # so that it gets something to do
             fleet.moment(1, 2)
             fleet.until(lambda: b'"embedding"' in log.read_bytes(), "the old worker does nothing")

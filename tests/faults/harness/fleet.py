@@ -165,13 +165,14 @@ class Fleet(Platform):
         return ended_at
 
     @contextmanager
-    def beside(self, spec: Spec) -> Iterator[Process]:
-        """One more process for the time of the block; it ends in good order."""
+    def beside(self, spec: Spec, margin_s: float | None = None) -> Iterator[Process]:
+        """One more process for the time of the block; it ends in good order, or (`margin_s`) its end is a blow."""
         process = self.servers.launch(spec)
         try:
             yield process
         finally:
-            process.stop()
+            with self.blow(margin_s):
+                process.stop()
             del self.servers.processes[spec.name]
 
     def crash_postgres(self) -> None:
