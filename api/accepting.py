@@ -6,8 +6,8 @@ from typing import cast
 
 from flask import Response, request
 
-from api import lookup, render, waiting
-from api.answers import accepted, job_answer
+from api import lookup, waiting
+from api.answers import accepted, job_answer, job_body
 from api.inputs import IngestQuery, JobHeaders
 from api.process import here, runtime
 from api.request import Request
@@ -65,17 +65,30 @@ def once(header: JobHeaders, make: Callable[[Connection], Job], coming: int = 0)
     """
     asked = _named(header)
     with transaction() as conn:
-        first = idempotency.begin(conn, asked) if asked else None
-        job = jobs.get(conn, lookup.tenant_id(), first.job_id) if first else make(conn)
-        if asked and not first:
-            idempotency.keep(conn, asked, idempotency.First(job.id, render.job(job).model_dump_json(by_alias=True)))
-    if first:
-        wanted = waiting.preferred_s(header.prefer) > 0
-        response = accepted(job, header) if wanted else job_answer(*first)
-        response.headers["Idempotency-Replayed"] = "true"
-        return response
-    here().backlog.add(job.tenant_id, coming)
-    return accepted(job, header)
+        done = (idempotency.begin(conn, asked) if asked else None) or _make(conn, make, asked)
+    if isinstance(done, idempotency.First):
+        return _replayed(done, header)
+    here().backlog.add(done.tenant_id, coming)
+    return accepted(done, header)
+
+
+def _make(conn: Connection, make: Callable[[Connection], Job], asked: idempotency.Request | None) -> Job:
+    """The job, and the first answer for whoever asks again, in one transaction."""
+    job = make(conn)
+    if asked:
+        idempotency.keep(conn, asked, idempotency.First(job.id, job_body(job)))
+    return job
+
+
+def _replayed(first: idempotency.First, header: JobHeaders) -> Response:
+    if waiting.preferred_s(header.prefer) > 0:
+        with transaction() as conn:
+            job = jobs.get(conn, lookup.tenant_id(), first.job_id)
+        response = accepted(job, header)
+    else:
+        response = job_answer(*first)
+    response.headers["Idempotency-Replayed"] = "true"
+    return response
 
 
 def _named(header: JobHeaders) -> idempotency.Request | None:

@@ -46,10 +46,15 @@ def accepted(job: Job, header: JobHeaders) -> Response:
     runtime().publisher.poke()
     seconds = waiting.preferred_s(header.prefer)
     job, waited = waiting.until_final(job, seconds)
-    response = job_answer(job.id, render.job(job).model_dump_json(by_alias=True))
+    response = job_answer(job.id, job_body(job))
     if waited:
         response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
     return response
+
+
+def job_body(job: Job) -> str:
+    """A job's body, as JSON."""
+    return render.job(job).model_dump_json(by_alias=True)
 
 
 def job_answer(job_id: UUID, body: str) -> Response:
