@@ -1,23 +1,13 @@
 """`dbrag usage`: what was used, and what it cost."""
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from dbrag.accounts.usage import By
 from dbrag.cli import options, output, render
 from dbrag.cli.times import instant
-
-
-class By(StrEnum):
-    """What the rows stand for."""
-
-    DAY = "day"
-    MODEL = "model"
-    COLLECTION = "collection"
-    JOB = "job"
-    KIND = "kind"
 
 
 def usage(
