@@ -16,37 +16,13 @@ from api.reader import Reader
 from api.streamer import Streamer
 from dbrag.errors import Transient
 from dbrag.jobs.events import PAGE, Sight, Watch
-from dbrag.jobs.model import Event, Job, Kind, Queue, Status
+from dbrag.jobs.model import Event, Status
+from tests.a_job import a_job
 from tests.streams import until
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 TENANT = UUID(int=2)
-JOB = Job(
-    id=UUID(int=1),
-    tenant_id=TENANT,
-    kind=Kind.INGEST_DOCUMENT,
-    status=Status.RUNNING,
-    queue=Queue.DEFAULT,
-    collection_id=1,
-    created_at=NOW,
-    started_at=NOW,
-    finished_at=None,
-    attempt=1,
-    reason_code=None,
-    reason_detail=None,
-    reason_until=None,
-    total=1,
-    completed=0,
-    failed=0,
-    skipped=0,
-    cancelled=0,
-    cached=0,
-    prepared=0,
-    chunks_total=0,
-    chunks_done=0,
-    result=None,
-    error=None,
-)
+JOB = a_job(NOW, tenant_id=TENANT, status=Status.RUNNING, started_at=NOW, attempt=1)
 # So much of each look that no socket takes it at once.
 LONG = "x" * 20_000
 

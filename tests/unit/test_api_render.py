@@ -6,34 +6,17 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from api import render
-from dbrag.jobs.model import Job, Kind, Queue, Status
+from dbrag.jobs.model import Queue, Status
+from tests.a_job import a_job
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-JOB = Job(
+JOB = a_job(
+    NOON,
     id=UUID("019aa000-0000-7000-8000-000000000001"),
     tenant_id=UUID("019aa000-0000-7000-8000-000000000002"),
-    kind=Kind.INGEST_DOCUMENT,
-    status=Status.QUEUED,
     queue=Queue.LOW,
     collection_id=7,
-    created_at=NOON,
-    started_at=None,
-    finished_at=None,
-    attempt=0,
-    reason_code=None,
-    reason_detail=None,
-    reason_until=None,
     total=4,
-    completed=0,
-    failed=0,
-    skipped=0,
-    cancelled=0,
-    cached=0,
-    prepared=0,
-    chunks_total=0,
-    chunks_done=0,
-    result=None,
-    error=None,
     queue_position=3,
 )
 

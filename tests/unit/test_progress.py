@@ -3,43 +3,17 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbrag.jobs.model import Job, Kind, Queue, Status
+from dbrag.jobs.model import Kind, Status
 from dbrag.jobs.progress import progress
+from tests.a_job import a_job
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-JOB = Job(
-    id=UUID(int=1),
-    tenant_id=UUID(int=2),
-    kind=Kind.INGEST_DOCUMENT,
-    status=Status.QUEUED,
-    queue=Queue.DEFAULT,
-    collection_id=1,
-    created_at=NOW,
-    started_at=None,
-    finished_at=None,
-    attempt=0,
-    reason_code=None,
-    reason_detail=None,
-    reason_until=None,
-    total=10,
-    completed=0,
-    failed=0,
-    skipped=0,
-    cancelled=0,
-    cached=0,
-    prepared=0,
-    chunks_total=0,
-    chunks_done=0,
-    result=None,
-    error=None,
-    queue_position=3,
-)
+JOB = a_job(NOW, total=10, queue_position=3)
 STARTED = replace(JOB, status=Status.RUNNING, started_at=NOW - timedelta(minutes=5), worked_s=30, queue_position=None)
 
 
