@@ -24,7 +24,7 @@ from benchmarks.client import Client
 from benchmarks.ending import end_on_sigterm
 from benchmarks.figures import percentile
 from benchmarks.followers import Follower, Followers, following
-from benchmarks.report import show_json, show_table
+from benchmarks.report import show_json, show_runs
 from benchmarks.stack import Stack, running_stack
 from tests.provider import ProviderServer
 
@@ -159,9 +159,7 @@ def _report(results: list[Result], as_json: bool) -> None:
     if as_json:
         show_json(runs=[asdict(result) for result in results])
         return
-    columns = [_rows(result) for result in results]
-    rows = [(cells[0][0], *(value for _, value in cells)) for cells in zip(*columns, strict=True)]
-    show_table("Streams of events", ["", *(result.run for result in results)], rows)
+    show_runs("Streams of events", {result.run: _rows(result) for result in results})
 
 
 def _rows(result: Result) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """A benchmark's results for people (a table) or for programs (JSON)."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +25,12 @@ def show_table(title: str, header: Row, rows: Iterable[Row]) -> None:
     if not console.is_terminal:
         console = Console(width=WIDTH)
     console.print(table)
+
+
+def show_runs(title: str, runs: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    """Print a table with a column for each run, by its name; a run has the same rows (name, figure) as the others."""
+    rows = [(cells[0][0], *(figure for _, figure in cells)) for cells in zip(*runs.values(), strict=True)]
+    show_table(title, ["", *runs], rows)
 
 
 def show_json(**results: object) -> None:
