@@ -1,6 +1,6 @@
 """What a shell offers after TAB: names that the API knows. Without an API, or with a slow one, nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +8,8 @@ import typer
 
 from dbrag.cli.address import find_address
 from dbrag.client import Client
+from dbrag.client.catalog_model import Connection
+from dbrag.client.model import Collection
 from dbrag.errors import DbragError
 
 # Who has pressed TAB waits for it.
@@ -16,10 +18,7 @@ JOBS = 20
 
 
 def collection(ctx: typer.Context, incomplete: str) -> list[str]:
-    found: list[str] = []
-    with suppress(DbragError):
-        found = [one.name for one in _client(ctx).collections()]
-    return [name for name in found if name.startswith(incomplete)]
+    return _names(ctx, incomplete, lambda client: client.collections())
 
 
 def job(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
@@ -31,9 +30,15 @@ def job(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def connection(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _names(ctx, incomplete, lambda client: client.catalog.connections())
+
+
+def _names(
+    ctx: typer.Context, incomplete: str, known: Callable[[Client], Iterable[Collection | Connection]]
+) -> list[str]:
     found: list[str] = []
     with suppress(DbragError):
-        found = [one.name for one in _client(ctx).catalog.connections()]
+        found = [one.name for one in known(_client(ctx))]
     return [name for name in found if name.startswith(incomplete)]
 
 

@@ -1,4 +1,4 @@
-"""The codes that commands end with, for scripts; docs/operations.md has the table."""
+"""The codes that commands end with, for scripts; docs/client.md has the table."""
 
 from collections.abc import Iterable
 from enum import IntEnum
