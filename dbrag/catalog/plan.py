@@ -112,7 +112,7 @@ def write(
         for table in plan.due
     ]
     if submissions:
-        found = accept.places(conn, collection, [one.external_id for one in submissions])
+        found = accept.next_versions(conn, collection, [one.external_id for one in submissions])
         accept.insert_versions(conn, collection, claim.id, list(enumerate(submissions)), claim.kind, found)
     settle.lock(conn, [claim.id])
     claims.hold_on(conn, claim.id, claim.claim_id)

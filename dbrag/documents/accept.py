@@ -23,7 +23,7 @@ EXISTS = {
     "detail": "a document has this external_id: on_conflict=replace replaces it, on_conflict=skip leaves it alone",
 }
 
-Places = dict[str, tuple[int, int]]
+NextVersions = dict[str, tuple[int, int]]
 """By external_id, the id of a document and the number of its next version."""
 
 
@@ -42,7 +42,7 @@ def accept(
     `on_conflict` leaves it as it is: then its item is skipped, or fails.
     """
     named = {item.external_id for item in items if isinstance(item, Submission)}
-    found = places(conn, collection, named, on_conflict)
+    found = next_versions(conn, collection, named, on_conflict)
     accepted = [(index, item) for index, item in enumerate(items) if _is_accepted(item, found)]
     existing = len(named) - len(found) if on_conflict is OnConflict.SKIP else 0
     job = jobs.create_with_items(
@@ -82,9 +82,9 @@ def _item(index: int, item: Submission | Refusal, found: Container[str], on_conf
     return Item(index, item.external_id, ItemStatus.FAILED, EXISTS)
 
 
-def places(
+def next_versions(
     conn: Connection, collection: Collection, names: Names[str], on_conflict: OnConflict = OnConflict.REPLACE
-) -> Places:
+) -> NextVersions:
     """Where the next versions of documents go, which are locked and made if need be; without those that stand in the
     way of `on_conflict`.
     """
@@ -121,7 +121,7 @@ def insert_versions(
     job_id: UUID,
     accepted: Sequence[tuple[int, Submission]],
     kind: Kind,
-    found: Places,
+    found: NextVersions,
 ) -> dict[int, int]:
     """New versions of documents for items of a job (by index), which wait; their ids by index."""
     inserted = conn.execute(
